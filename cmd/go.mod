@@ -1,0 +1,7 @@
+module github.com/wiretrue/websocket/cmd
+
+go 1.26
+
+require github.com/wiretrue/websocket v0.0.0
+
+replace github.com/wiretrue/websocket => ../

@@ -1,0 +1,3 @@
+module github.com/wiretrue/websocket
+
+go 1.26

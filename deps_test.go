@@ -13,6 +13,7 @@ import (
 // the packages on lines above its own, never one beside it or below it.
 const importOrder = `
 	wire/rfc, wire/frame
+	vectors
 	wire/handshake
 	wire/deflate
 	wire

@@ -1,0 +1,296 @@
+package wire
+
+import (
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// Limits bound what a Receiver takes without a broken rule. Zero means no
+// limit.
+type Limits struct {
+	Message   uint64 // bytes of a message
+	Fragments int    // frames of a message, empty ones included
+}
+
+// Receiver reads one direction of a connection, from the first byte behind the
+// opening handshake. Set Role and Limits before the first call of Next; the
+// zero Receiver is that of a client without limits.
+//
+// It buffers no payload but that of a control frame whose bytes come in
+// pieces, and consumes all that it is given. However the bytes are cut, the
+// events are the same, but that the cuts show in the Data events.
+//
+// After a broken rule it goes on like this: reserved bits and a missing or
+// superfluous mask change nothing (what says it is masked is unmasked); the
+// payload of an unassigned opcode is Data of no message; a continuation
+// without a start begins a message of no type; a start inside a message
+// abandons the unfinished one; text that is not UTF-8 is not checked further;
+// a control frame without FIN is whole all the same; frames behind a Close are
+// read as before it.
+type Receiver struct {
+	Role   Role // of the endpoint that receives
+	Limits Limits
+
+	// Where the next byte stands.
+	offset int64
+
+	// The frame being read.
+	header      frame.Header
+	frameOffset int64
+	left        uint64 // payload bytes to come
+	inFrame     bool
+	split       [frame.MaxHeaderSize]byte // a header whose bytes come in pieces
+	splitLen    uint8
+	control     []byte // likewise the payload of a control frame
+
+	// The message being read.
+	inMessage bool
+	text      bool // its bytes are to be checked
+	utf8      utf8Checker
+	size      uint64
+	fragments int
+
+	// Of the frames before.
+	closed  bool
+	lastKey [4]byte
+	keyed   bool
+}
+
+// Offset returns the number of bytes consumed so far.
+func (r *Receiver) Offset() int64 { return r.offset }
+
+// InFrame reports whether a frame has begun and not ended.
+func (r *Receiver) InFrame() bool { return r.inFrame || r.splitLen > 0 }
+
+// InMessage reports whether a message has begun and not ended.
+func (r *Receiver) InMessage() bool { return r.inMessage }
+
+// Next consumes the first n bytes of in and tells what they mean. Call it
+// again with the rest, even when the rest is empty, until it returns NeedMore.
+// Payload is unmasked in place, so in must not be read for anything else
+// afterwards.
+func (r *Receiver) Next(in []byte) (ev Event, n int) {
+	if r.inFrame && r.left == 0 && !r.inControl() {
+		if ev, ended := r.endDataFrame(); ended {
+			return ev, 0
+		}
+	}
+	if r.inFrame {
+		if r.inControl() {
+			return r.readControl(in)
+		}
+		return r.readData(in)
+	}
+	if n = r.readHeader(in); n == 0 || r.splitLen > 0 {
+		r.offset += int64(n)
+		return Event{}, n
+	}
+	return r.beginFrame(n), n
+}
+
+// inControl reports whether the frame is a control frame that the RFC knows.
+func (r *Receiver) inControl() bool {
+	return r.header.Opcode.Control() && r.header.Opcode.Assigned()
+}
+
+// readHeader consumes n bytes. A header is whole in r.header when n is not 0
+// and splitLen is.
+func (r *Receiver) readHeader(in []byte) (n int) {
+	if r.splitLen == 0 {
+		if r.header, n = frame.Parse(in); n > 0 {
+			r.frameOffset = r.offset
+			return n
+		}
+		r.frameOffset = r.offset
+	}
+	for n < len(in) {
+		r.split[r.splitLen] = in[n]
+		r.splitLen++
+		n++
+		if h, size := frame.Parse(r.split[:r.splitLen]); size > 0 {
+			r.header, r.splitLen = h, 0
+			return n
+		}
+	}
+	return n
+}
+
+// beginFrame judges the header and prepares for its payload.
+func (r *Receiver) beginFrame(headerBytes int) Event {
+	h := &r.header
+	r.offset += int64(headerBytes)
+	r.left = h.Length
+	r.inFrame = true
+	var broken rfc.Set
+
+	if h.RSV != 0 {
+		broken.Add(rfc.ReservedBitsZero)
+	}
+	switch {
+	case !h.Masked && r.Role == Server:
+		broken.Add(rfc.ClientMustMask)
+	case h.Masked && r.Role == Client:
+		broken.Add(rfc.ServerMustNotMask)
+	}
+	if h.Masked {
+		if r.keyed && h.MaskingKey == r.lastKey {
+			broken.Add(rfc.FreshMaskingKey)
+		}
+		r.lastKey, r.keyed = h.MaskingKey, true
+	}
+	if h.LengthSize != 0 {
+		if h.LengthSize != frame.MinimalLengthSize(h.Length) {
+			broken.Add(rfc.MinimalLength)
+		}
+		if h.Length>>63 != 0 {
+			broken.Add(rfc.LengthTopBit)
+		}
+	}
+	switch {
+	case !h.Opcode.Assigned():
+		broken.Add(rfc.AssignedOpcode)
+		if h.Opcode.Control() && !h.Fin {
+			broken.Add(rfc.ControlNotFragmented)
+		}
+	case h.Opcode.Control():
+		if !h.Fin {
+			broken.Add(rfc.ControlNotFragmented)
+		}
+		if h.Length > frame.MaxControlPayload {
+			broken.Add(rfc.ControlLength)
+		}
+	default:
+		r.beginDataFrame(&broken)
+	}
+	return Event{Kind: Header, Header: *h, Broken: broken, Offset: r.frameOffset}
+}
+
+func (r *Receiver) beginDataFrame(broken *rfc.Set) {
+	h := &r.header
+	if r.closed {
+		broken.Add(rfc.NoDataAfterClose)
+	}
+	starts := h.Opcode != frame.Continuation
+	switch {
+	case starts && r.inMessage:
+		broken.Add(rfc.MessagesNotInterleaved)
+	case !starts && !r.inMessage:
+		broken.Add(rfc.ContinuationNeedsStart)
+	}
+	if starts || !r.inMessage {
+		r.inMessage = true
+		r.text = h.Opcode == frame.Text
+		r.utf8 = utf8Checker{}
+		r.size, r.fragments = 0, 0
+	}
+	r.fragments++
+	if r.Limits.Fragments > 0 && r.fragments > r.Limits.Fragments {
+		broken.Add(rfc.FragmentCount)
+	}
+	if limit := r.Limits.Message; limit > 0 && h.Length > limit-min(limit, r.size) {
+		broken.Add(rfc.MessageSize)
+	}
+	r.size += min(h.Length, 1<<62) // cannot overflow before 2^62 bytes have come
+}
+
+// readData returns the payload that in holds, up to the first impossible byte
+// of text: that byte begins an event of its own, so that its offset is the
+// event's.
+func (r *Receiver) readData(in []byte) (Event, int) {
+	if len(in) == 0 {
+		return Event{}, 0
+	}
+	p := in[:min(uint64(len(in)), r.left)]
+	if r.header.Masked {
+		frame.Mask(p, r.header.MaskingKey, int((r.header.Length-r.left)&3))
+	}
+	ev := Event{Kind: Data, Header: r.header, Data: p, Offset: r.offset}
+	if r.text && r.header.Opcode.Assigned() {
+		before := r.utf8
+		if good := r.utf8.check(p); good < len(p) {
+			if good == 0 {
+				ev.Broken.Add(rfc.TextIsUTF8)
+				r.text = false
+			} else {
+				p = p[:good]
+				ev.Data = p
+				r.utf8 = before
+				r.utf8.check(p)
+				if rest := in[good:min(uint64(len(in)), r.left)]; r.header.Masked {
+					frame.Mask(rest, r.header.MaskingKey, int((r.header.Length-r.left)&3)+good) // masked again, for the next call
+				}
+			}
+		}
+	}
+	r.left -= uint64(len(p))
+	r.offset += int64(len(p))
+	return ev, len(p)
+}
+
+// endDataFrame leaves the frame, and tells of it when its message ends too.
+func (r *Receiver) endDataFrame() (ev Event, ended bool) {
+	r.inFrame = false
+	if !r.header.Fin || !r.header.Opcode.Assigned() {
+		return Event{}, false
+	}
+	ev = Event{Kind: MessageEnd, Header: r.header, Offset: r.offset}
+	if r.text && !r.utf8.whole() {
+		ev.Broken.Add(rfc.TextIsUTF8)
+	}
+	r.inMessage = false
+	return ev, true
+}
+
+// readControl consumes the payload of a control frame and tells of it when it
+// is whole.
+func (r *Receiver) readControl(in []byte) (ev Event, n int) {
+	n = int(min(uint64(len(in)), r.left))
+	p := in[:n]
+	if r.header.Masked {
+		frame.Mask(p, r.header.MaskingKey, int((r.header.Length-r.left)&3))
+	}
+	r.left -= uint64(n)
+	r.offset += int64(n)
+	if r.left > 0 || r.control != nil {
+		room := frame.MaxControlPayload - len(r.control)
+		r.control = append(r.control, p[:min(room, n)]...)
+		if r.left > 0 {
+			return Event{}, n
+		}
+		p, r.control = r.control, nil
+	}
+	r.inFrame = false
+	ev = Event{Header: r.header, Data: p[:min(len(p), frame.MaxControlPayload)], Offset: r.frameOffset}
+	switch r.header.Opcode {
+	case frame.Ping:
+		ev.Kind = Ping
+	case frame.Pong:
+		ev.Kind = Pong
+	case frame.Close:
+		ev.Kind = Close
+		ev.Broken = judgeClose(ev.Data)
+		r.closed = true
+	}
+	return ev, n
+}
+
+func judgeClose(body []byte) (broken rfc.Set) {
+	code, reason, ok := frame.ParseClose(body)
+	if !ok {
+		if len(body) == 1 {
+			broken.Add(rfc.CloseBodyLength)
+		}
+		return broken
+	}
+	switch status := rfc.StatusCode(code); {
+	case status == rfc.NoStatusReceived, status == rfc.AbnormalClosure, status == rfc.TLSHandshake:
+		broken.Add(rfc.CloseCodeOnWire)
+	case !status.Sendable():
+		broken.Add(rfc.CloseCodeAssigned)
+	}
+	var c utf8Checker
+	if c.check(reason) < len(reason) || !c.whole() {
+		broken.Add(rfc.CloseReasonUTF8)
+	}
+	return broken
+}

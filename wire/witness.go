@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// Witness judges both directions of a connection from outside, from the first
+// byte behind the opening handshake: each direction as its Receiver does, and
+// what one side owes the other.
+type Witness struct {
+	ends [2]end // by the role that sends
+}
+
+// end is one endpoint as its own bytes show it.
+type end struct {
+	sent     Receiver // reads what the endpoint sends
+	pings    Pings    // of its Pings, those without an answer
+	closed   bool     // it sent a Close frame
+	code     rfc.StatusCode
+	over     bool // it sends no more bytes
+	unanswer bool // a Close came to it before it had sent one
+}
+
+// NewWitness returns a Witness that applies the limits to both directions.
+func NewWitness(limits Limits) *Witness {
+	w := new(Witness)
+	for _, sender := range []Role{Client, Server} {
+		w.ends[sender].sent.Role = sender.Peer()
+		w.ends[sender].sent.Limits = limits
+	}
+	return w
+}
+
+// Receiver returns the Receiver that reads what the role sends.
+func (w *Witness) Receiver(sender Role) *Receiver { return &w.ends[sender].sent }
+
+// Next reads the bytes that sender sent, in the manner of Receiver.Next. The
+// two directions must be passed in the order in which they were seen.
+func (w *Witness) Next(sender Role, in []byte) (Event, int) {
+	from, to := &w.ends[sender], &w.ends[sender.Peer()]
+	ev, n := from.sent.Next(in)
+	switch ev.Kind {
+	case Ping:
+		if !to.closed {
+			from.pings.Sent(ev.Data, ev.Offset)
+		}
+	case Pong:
+		_, _, broken := to.pings.Pong(ev.Data)
+		ev.Broken = ev.Broken.Union(broken)
+	case Close:
+		code := rfc.NoStatusReceived
+		if c, _, ok := frame.ParseClose(ev.Data); ok {
+			code = rfc.StatusCode(c)
+		}
+		if to.closed && code != to.code {
+			ev.Broken.Add(rfc.CloseCodeEchoed)
+		}
+		if !from.closed {
+			from.closed, from.code = true, code
+			from.unanswer = false
+			to.unanswer = !to.closed
+		}
+	}
+	return ev, n
+}
+
+// End notes that the sender's bytes are over, by FIN or RST, and returns what
+// that breaks. Call it once for each side, in the order in which they were
+// seen.
+func (w *Witness) End(sender Role) (broken rfc.Set) {
+	from, to := &w.ends[sender], &w.ends[sender.Peer()]
+	from.over = true
+	switch {
+	case !from.closed && !to.closed && !to.over:
+		broken.Add(rfc.CloseBeforeEnd)
+	case from.unanswer:
+		broken.Add(rfc.CloseAnswered)
+	case from.closed && to.closed && sender == Client && !to.over:
+		broken.Add(rfc.ServerEndsTCP)
+	}
+	if from.sent.InFrame() || from.sent.InMessage() && !from.closed {
+		broken.Add(rfc.EndBetweenFrames)
+	}
+	if to.pings.Waiting() > 0 && !to.closed {
+		broken.Add(rfc.PingAnswered)
+	}
+	return broken
+}

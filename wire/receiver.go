@@ -65,6 +65,15 @@ func (r *Receiver) InFrame() bool { return r.inFrame || r.splitLen > 0 }
 // InMessage reports whether a message has begun and not ended.
 func (r *Receiver) InMessage() bool { return r.inMessage }
 
+// Left returns how many payload bytes of a data frame are to come. A caller may
+// read that many straight to where it wants them and pass them to Next.
+func (r *Receiver) Left() uint64 {
+	if !r.inFrame || r.header.Opcode.Control() {
+		return 0
+	}
+	return r.left
+}
+
 // Next consumes the first n bytes of in and tells what they mean. Call it
 // again with the rest, even when the rest is empty, until it returns NeedMore.
 // Payload is unmasked in place, so in must not be read for anything else

@@ -146,3 +146,12 @@ func notUTF8(p []byte, bad int) error {
 	}
 	return fmt.Errorf("%w: byte %d is 0x%02x", ErrNotUTF8, bad, p[bad])
 }
+
+// Encoded appends a whole message that another Sender of the same role encoded
+// with Message.
+func (s *Sender) Encoded(dst, encoded []byte) ([]byte, error) {
+	if err := s.mayBegin(frame.Binary); err != nil {
+		return dst, err
+	}
+	return append(dst, encoded...), nil
+}

@@ -1,0 +1,212 @@
+package websocket
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/handshake"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// AcceptOptions are those of a server's connections. The zero value is safe.
+type AcceptOptions struct {
+	Options
+
+	// Origins lists the origins from which browsers may connect, beside the
+	// server's own, as scheme://host[:port]. The host may begin with "*." for
+	// any subdomain. "null" allows pages without an origin.
+	Origins []string
+
+	// AnyOrigin turns the check of the origin off: then any page that a user
+	// visits can use this service with the user's cookies.
+	AnyOrigin bool
+
+	// Subprotocols lists those that the server speaks, the ones it likes best
+	// first. The first that the client offers too is chosen; none is when the
+	// client offers no such one.
+	Subprotocols []string
+
+	// Header is added to the response.
+	Header http.Header
+}
+
+// handshakeTimeout bounds the writing of the response.
+const handshakeTimeout = 10 * time.Second
+
+// Accept answers the request of an opening handshake and returns the
+// connection, or answers with a refusal and returns a *HandshakeError (RFC
+// 6455 4.2). The handler must not use w and r afterwards but may go on using
+// what it copied; to free what net/http holds for the request, let its handler
+// return and serve the connection on another goroutine, as Handler does.
+//
+// opts may be nil, and must not change while the connection lives.
+func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
+	if opts == nil {
+		opts = new(AcceptOptions)
+	}
+	return accept(w, r, opts, opts.Subprotocols)
+}
+
+func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string) (*Conn, error) {
+	req := requestOf(r)
+	offer, broken := req.Offer()
+	if !opts.AnyOrigin && !req.OriginAllowed(r.TLS != nil, opts.Origins) {
+		broken.Add(rfc.OriginAllowed)
+	}
+	if rule := broken.Fatal(); rule != 0 {
+		return nil, refuse(w, r, opts, &HandshakeError{Rule: rule, Broken: broken, Status: rule.Info().Status, Detail: seenOf(rule, r)})
+	}
+	if err := validateHeader(opts.Header); err != nil {
+		return nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
+	}
+	agreed := handshake.Agreement{Subprotocol: choose(subprotocols, offer.Subprotocols)}
+	head := handshake.AppendSwitching(nil, offer.Key, agreed, opts.Header)
+
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		status := http.StatusInternalServerError
+		if r.ProtoMajor >= 2 {
+			status = http.StatusHTTPVersionNotSupported
+			err = fmt.Errorf("the request came over %s: %w", r.Proto, err)
+		}
+		return nil, refuse(w, r, opts, &HandshakeError{Status: status, Err: err})
+	}
+	early, err := takeBuffered(rw.Reader)
+	if err == nil {
+		nc.SetDeadline(time.Now().Add(handshakeTimeout))
+		_, err = nc.Write(head)
+	}
+	if err != nil {
+		nc.Close()
+		err = &HandshakeError{Err: err}
+		opts.Trace.handshake(nil, requestHead(r), head, err)
+		return nil, err
+	}
+	nc.SetDeadline(time.Time{})
+	c := newConn(nc, wire.Server, &opts.Options, agreed.Subprotocol, early)
+	if opts.Trace != nil {
+		opts.Trace.handshake(c, requestHead(r), head, nil)
+		opts.Trace.received(c, early)
+	}
+	c.received.bytes.Add(uint64(len(early)))
+	return c, nil
+}
+
+// requestOf is the core's view of a request.
+func requestOf(r *http.Request) handshake.Request {
+	host := []string{r.Host}
+	if r.Host == "" {
+		host = nil
+	}
+	return handshake.Request{
+		Method: r.Method,
+		Target: r.RequestURI,
+		Proto:  r.Proto,
+		Host:   host,
+		Header: r.Header,
+		Body:   r.ContentLength != 0 || len(r.TransferEncoding) > 0,
+	}
+}
+
+// takeBuffered returns the bytes that net/http has read beyond the request: a
+// client may have sent frames behind it already.
+func takeBuffered(r *bufio.Reader) ([]byte, error) {
+	n := r.Buffered()
+	if n == 0 {
+		return nil, nil
+	}
+	early, err := r.Peek(n)
+	return slices.Clone(early), err
+}
+
+// choose returns the first of mine that is also theirs, or "".
+func choose(mine, theirs []string) string {
+	for _, name := range mine {
+		if slices.Contains(theirs, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// seenOf says what the request had where the rule expects something else.
+func seenOf(rule rfc.Rule, r *http.Request) string {
+	switch rule {
+	case rfc.OriginAllowed:
+		return fmt.Sprintf("Origin %s not allowed at %s", strings.Join(r.Header.Values("Origin"), ", "), r.Host)
+	case rfc.Version13:
+		return fmt.Sprintf("Sec-WebSocket-Version was %q", r.Header.Get("Sec-WebSocket-Version"))
+	case rfc.KeyOf16Bytes:
+		return fmt.Sprintf("Sec-WebSocket-Key was %q", r.Header.Get("Sec-WebSocket-Key"))
+	case rfc.RequestUpgrade:
+		return fmt.Sprintf("Upgrade was %q", r.Header.Get("Upgrade"))
+	case rfc.RequestConnection:
+		return fmt.Sprintf("Connection was %q", strings.Join(r.Header.Values("Connection"), ", "))
+	case rfc.MethodGet:
+		return fmt.Sprintf("the method was %s", r.Method)
+	case rfc.RequestHTTP11:
+		return fmt.Sprintf("the version was %s", r.Proto)
+	}
+	return ""
+}
+
+// refuse answers with the status of the error, and returns it. The connection
+// is closed behind a refusal: what follows on it may be frames.
+func refuse(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, err *HandshakeError) error {
+	h := w.Header()
+	for name, values := range handshake.RefusalHeader(err.Rule) {
+		h[name] = values
+	}
+	h.Set("Connection", "close")
+	if h.Get("Upgrade") != "" {
+		h.Set("Connection", "close, Upgrade")
+	}
+	text := err.Error()
+	if err.Status == http.StatusInternalServerError {
+		text = http.StatusText(err.Status)
+	}
+	http.Error(w, text, err.Status)
+	if opts.Trace != nil {
+		response := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", err.Status, http.StatusText(err.Status))
+		opts.Trace.handshake(nil, requestHead(r), appendHeader(response, h), err)
+	}
+	return err
+}
+
+// requestHead writes the head of a request as net/http understood it.
+func requestHead(r *http.Request) []byte {
+	head := fmt.Appendf(nil, "%s %s %s\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Proto, r.Host)
+	return appendHeader(head, r.Header)
+}
+
+func appendHeader(head []byte, h http.Header) []byte {
+	var b strings.Builder
+	h.Write(&b)
+	return append(append(head, b.String()...), "\r\n"...)
+}
+
+// validateHeader refuses header fields of the program that would break the
+// handshake or the head it stands in.
+func validateHeader(h http.Header) error {
+	for name, values := range h {
+		if !handshake.IsToken(name) {
+			return fmt.Errorf("header name %q is no token", name)
+		}
+		switch canonical := http.CanonicalHeaderKey(name); {
+		case canonical == "Host", canonical == "Connection", canonical == "Upgrade", canonical == "Content-Length",
+			canonical == "Transfer-Encoding", strings.HasPrefix(canonical, "Sec-Websocket-"):
+			return fmt.Errorf("header %s is the handshake's own", canonical)
+		}
+		for _, v := range values {
+			if !handshake.IsFieldValue(v) {
+				return fmt.Errorf("the value of header %s has a control character", name)
+			}
+		}
+	}
+	return nil
+}

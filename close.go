@@ -1,0 +1,233 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// lingerTime is how long an end waits for the peer's part of it: the server's
+// FIN for a client, whatever is still on its way for one that failed the
+// connection, so that the peer reads the Close frame before a reset (RFC 6455
+// 7.1.1, 7.1.7).
+const lingerTime = time.Second
+
+// Close performs the closing handshake: it sends a Close frame behind all that
+// was written, waits for the peer's, and ends the TCP connection. Messages that
+// come meanwhile go to whoever is reading, or nowhere.
+//
+// It returns nil when the handshake was completed, whoever began it. When ctx
+// ends first the connection is cut and the error says so; a ctx without
+// deadline gets Options.CloseTimeout. A code that may not be sent, or a reason
+// of more than 123 bytes, is refused and leaves the connection open.
+func (c *Conn) Close(ctx context.Context, code StatusCode, reason string) error {
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, orDefault(c.opts.CloseTimeout, 5*time.Second, 5*time.Second))
+		defer cancel()
+	}
+	if err := c.sendClose(code, reason); err != nil && !errors.Is(err, wire.ErrClosed) && c.Cause() == nil {
+		return callError(err)
+	}
+	err := c.awaitClose(ctx)
+	if ctx.Err() != nil && c.Cause() == nil {
+		c.cut(ErrCloseTimeout)
+	}
+	if c.Cause() == nil {
+		return err
+	}
+	if closed := new(CloseError); errors.As(c.Cause(), &closed) {
+		return nil
+	}
+	return c.Cause()
+}
+
+// awaitClose reads until the connection ends, or waits for the one who reads to
+// do so.
+func (c *Conn) awaitClose(ctx context.Context) error {
+	if err := c.lock(ctx, c.reading); err != nil {
+		return err
+	}
+	defer c.unlockReading()
+	c.receiver.Limits = wire.Limits{} // what comes now is passed over
+	for {
+		if _, err := c.next(ctx, nil); err != nil {
+			return err
+		}
+	}
+}
+
+// CloseNow ends the connection at once, without a closing handshake. What waits
+// to be sent is lost.
+func (c *Conn) CloseNow() error {
+	c.cut(ErrClosedHere)
+	return nil
+}
+
+// sendClose queues a Close frame.
+func (c *Conn) sendClose(code StatusCode, reason string) error {
+	c.mu.Lock()
+	err := c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
+		return c.sender.Close(dst, code, reason, key)
+	})
+	if err == nil {
+		c.closing = &CloseError{Code: code, Reason: reason}
+	}
+	lead := c.queue.lead()
+	c.mu.Unlock()
+	if lead {
+		c.flush()
+	}
+	return err
+}
+
+// gotClose answers the peer's Close frame, or notes that it is the answer, and
+// ends the connection. Its error is the cause.
+func (c *Conn) gotClose(body []byte) error {
+	cause := &CloseError{Code: StatusNoStatusReceived, ByPeer: true}
+	if code, reason, ok := frame.ParseClose(body); ok {
+		cause.Code, cause.Reason = StatusCode(code), string(reason)
+	}
+	if err := c.sendClose(cause.Code, ""); errors.Is(err, wire.ErrClosed) {
+		c.mu.Lock()
+		cause = c.closing
+		c.mu.Unlock()
+	}
+	c.in = nil // what stands behind a Close is ignored
+	if c.end(cause) {
+		c.hangUp()
+	}
+	return c.Cause()
+}
+
+// failRule fails the connection for a rule that the peer broke.
+func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
+	info := rule.Info()
+	c.in = nil // nothing is read behind a broken rule
+	return c.fail(info.Code, info.Name+" ("+rule.String()+")", &RuleError{
+		Rule:   rule,
+		Offset: ev.At(rule),
+		Seen:   fmt.Sprintf("in the frame %v", ev.Header),
+	})
+}
+
+// fail sends a Close frame and ends the connection without waiting for the
+// answer (RFC 6455 7.1.7).
+func (c *Conn) fail(code StatusCode, reason string, cause error) error {
+	c.sendClose(code, reason) // refused if one was sent before, which is as good
+	if c.end(cause) {
+		go c.drainAndHangUp()
+	}
+	return c.Cause()
+}
+
+// flushFailed ends the connection because nothing more can be written.
+func (c *Conn) flushFailed(err error) {
+	c.mu.Lock()
+	c.queue.abandon()
+	c.mu.Unlock()
+	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
+		err = ErrWriteTimeout
+	}
+	c.lose(transportCause(err))
+}
+
+// lose ends the connection because the transport did.
+func (c *Conn) lose(err error) error {
+	c.cut(err)
+	return c.Cause()
+}
+
+// cut ends the connection and its transport at once.
+func (c *Conn) cut(err error) {
+	c.end(c.lost(err))
+	c.transport.nc.Close()
+}
+
+func (c *Conn) lost(err error) *LostError {
+	ended := time.Now()
+	return &LostError{Err: err, LastHeard: ended.Add(time.Duration(c.heard.Load() - now())), Ended: ended}
+}
+
+// end notes the cause, for the first that calls it. The transport is still to
+// be ended.
+func (c *Conn) end(cause error) (first bool) {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return false
+	}
+	c.ended, c.cause = true, cause
+	timer, onEnd := c.timer, c.onEnd
+	c.mu.Unlock()
+	if timer != nil {
+		timer.Stop()
+	}
+	close(c.done)
+	c.transport.nc.SetReadDeadline(longAgo) // wakes a read
+	c.opts.Trace.ended(c, cause)
+	if onEnd != nil {
+		onEnd()
+	}
+	return true
+}
+
+// hangUp ends the transport after the closing handshake. The server does it at
+// once; the client gives the server time to do it first (RFC 6455 7.1.1).
+func (c *Conn) hangUp() {
+	if c.role == wire.Server && c.flushed() {
+		c.transport.nc.Close()
+		return
+	}
+	go c.drainAndHangUp()
+}
+
+// flushed reports whether nothing waits to be sent.
+func (c *Conn) flushed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.queue.flushing
+}
+
+// drainAndHangUp waits until what waits is sent and the peer has ended the TCP
+// connection, each for lingerTime at most, and ends the transport.
+func (c *Conn) drainAndHangUp() {
+	nc := c.transport.nc
+	defer nc.Close()
+	timeout := time.NewTimer(lingerTime)
+	defer timeout.Stop()
+	for {
+		c.mu.Lock()
+		if !c.queue.flushing {
+			c.mu.Unlock()
+			break
+		}
+		room := c.queue.waitRoom()
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-timeout.C:
+			return
+		}
+	}
+	if half, ok := nc.(interface{ CloseWrite() error }); ok && c.role == wire.Server {
+		half.CloseWrite()
+	}
+	nc.SetReadDeadline(time.Now().Add(lingerTime))
+	buf := parkedBuffers.Get().(*buffer)
+	defer parkedBuffers.Put(buf)
+	io.CopyBuffer(io.Discard, io.LimitReader(onlyReader{nc}, lingerBytes), buf.b)
+}
+
+// lingerBytes bounds what a peer can send to a connection that has ended.
+const lingerBytes = 16 << 20
+
+// onlyReader hides the other methods of a connection from io.Copy.
+type onlyReader struct{ io.Reader }

@@ -1,0 +1,218 @@
+package websocket
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+)
+
+// MessageType is that of a data message.
+type MessageType uint8
+
+const (
+	Text   MessageType = 1 // UTF-8, which is checked in both directions
+	Binary MessageType = 2
+)
+
+func (t MessageType) String() string { return frame.Opcode(t).String() }
+
+// Message is a whole data message.
+type Message struct {
+	Type MessageType
+	Data []byte
+}
+
+// Conn is one WebSocket connection. Its methods may be called from any
+// goroutine; calls that read wait for one another, and so do writes while a
+// Writer is open. What is done once the connection has ended returns its Cause.
+type Conn struct {
+	role        wire.Role
+	subprotocol string
+	opts        *Options // resolved, shared by the connections of one Options
+
+	transport transport
+	done      chan struct{}
+
+	// Owned by the holder of reading.
+	reading   chan struct{} // of capacity 1; full while someone reads
+	receiver  wire.Receiver
+	in        []byte          // received and not consumed
+	partial   []byte          // of a message whose reading a context ended
+	typ       MessageType     // of the message being read
+	watched   <-chan struct{} // of the context whose end wakes the read
+	unwatch   func() bool
+	rate      controlRate
+	streaming *messageReader // whose message is being read, or nil
+	pongDue   []byte         // the payload of the newest Ping
+	owesPong  bool           // which has no Pong yet
+
+	// Owned by the holder of writing.
+	writing chan struct{} // of capacity 1; full while a message is written
+
+	// Guarded by mu, which is never held while something waits.
+	mu      sync.Mutex
+	sender  wire.Sender
+	queue   queue
+	pings   wire.Pings
+	pingers []pinger
+	pong    pongState
+	closing *CloseError // the Close frame that was sent, or nil
+	ended   bool
+	cause   error
+	timer   *time.Timer
+	onEnd   func()
+
+	// Owned by the heartbeat.
+	pingedAt int64
+
+	// Written by one side, read by any.
+	heard          atomic.Int64 // when the last byte came; see now
+	waiting        atomic.Int64 // since when a read waits for bytes; 0: none does
+	assembling     atomic.Int64 // since when a message is being assembled; 0: none is
+	rtt            atomic.Int64
+	received, sent counters
+	dropped        atomic.Uint64
+}
+
+// start is where the package's clock begins; now is the time since then,
+// which no change of the wall clock disturbs.
+var start = time.Now()
+
+func now() int64 { return max(1, int64(time.Since(start))) }
+
+// newConn makes a connection of a transport whose handshake is done. early are
+// bytes that came behind the handshake.
+func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, early []byte) *Conn {
+	c := &Conn{
+		role:        role,
+		subprotocol: subprotocol,
+		opts:        opts,
+		done:        make(chan struct{}),
+		reading:     make(chan struct{}, 1),
+		writing:     make(chan struct{}, 1),
+		in:          early,
+	}
+	c.receiver.Role = role
+	c.receiver.Limits = wire.Limits{
+		Message:   uint64(orDefault(opts.ReadLimit, 4<<20, 0)),
+		Fragments: orDefault(opts.MaxFragments, defaultFragments(role), 0),
+	}
+	c.sender.Role = role
+	c.heard.Store(now()) // the handshake
+	c.transport.init(nc)
+	c.startHeartbeat()
+	return c
+}
+
+func defaultFragments(role wire.Role) int {
+	if role == wire.Server {
+		return 100_000
+	}
+	return 1_000_000
+}
+
+// Subprotocol returns the subprotocol that was agreed on, or "".
+func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// RemoteAddr returns the peer's network address.
+func (c *Conn) RemoteAddr() net.Addr { return c.transport.nc.RemoteAddr() }
+
+// LocalAddr returns the network address of this end.
+func (c *Conn) LocalAddr() net.Addr { return c.transport.nc.LocalAddr() }
+
+// TLS returns the state of the TLS connection below, or nil without TLS.
+func (c *Conn) TLS() *tls.ConnectionState {
+	if t, ok := c.transport.nc.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		return &state
+	}
+	return nil
+}
+
+// Server reports whether this end is the server.
+func (c *Conn) Server() bool { return c.role == wire.Server }
+
+// Done returns a channel that is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Cause returns why the connection ended, or nil while it has not: a
+// *CloseError for a closing handshake, a *RuleError for a rule that the peer
+// broke, a *LostError for anything else.
+func (c *Conn) Cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+// RTT returns the round-trip time that the last answered Ping took, or 0.
+func (c *Conn) RTT() time.Duration { return time.Duration(c.rtt.Load()) }
+
+// lock takes a lock that is a channel, unless the context or the connection
+// ends first.
+func (c *Conn) lock(ctx context.Context, l chan struct{}) error {
+	select {
+	case l <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case l <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.done:
+		return c.Cause()
+	}
+}
+
+func (c *Conn) logger() *slog.Logger {
+	if c.opts.Logger != nil {
+		return c.opts.Logger
+	}
+	return slog.Default()
+}
+
+// connContext is the context of a handler: it ends with its connection, and
+// costs nothing to wait for.
+type connContext struct {
+	context.Context // of the request, for its values
+	c               *Conn
+	request         *http.Request
+}
+
+type requestKey struct{}
+
+// RequestFrom returns the request that opened the connection, from the context
+// that a handler was given, or nil. Its body is empty.
+func RequestFrom(ctx context.Context) *http.Request {
+	r, _ := ctx.Value(requestKey{}).(*http.Request)
+	return r
+}
+
+func (x *connContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (x *connContext) Done() <-chan struct{} { return x.c.done }
+
+func (x *connContext) Err() error {
+	select {
+	case <-x.c.done:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+func (x *connContext) Value(key any) any {
+	if key == (requestKey{}) {
+		return x.request
+	}
+	return x.Context.Value(key)
+}

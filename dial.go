@@ -1,0 +1,398 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/handshake"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// DialOptions are those of a client's connection. The zero value is safe.
+type DialOptions struct {
+	Options
+
+	// Header is added to the request. A field Host replaces the URL's host.
+	Header http.Header
+
+	// Origin is what the request says of where it comes from. Empty: nothing,
+	// as a program that is no browser should.
+	Origin string
+
+	// Subprotocols are offered to the server, the ones liked best first.
+	Subprotocols []string
+
+	// TLS configures wss connections. nil: the defaults.
+	TLS *tls.Config
+
+	// Jar provides the request's cookies and gets the response's. nil: none.
+	Jar http.CookieJar
+
+	// Proxy returns the proxy for a request whose URL has the scheme http for ws
+	// and https for wss: an http, https, socks5 or socks5h URL, or nil for none.
+	// nil: http.ProxyFromEnvironment.
+	Proxy func(*http.Request) (*url.URL, error)
+
+	// NetDial opens the connection below, to the server or its proxy. nil:
+	// net.Dialer.
+	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// MaxRedirects is how many redirects are followed. 0: none; a redirect is a
+	// refusal like any other.
+	MaxRedirects int
+
+	// HandshakeTimeout bounds everything until the connection is open, beside
+	// the context. 0: 30 s. NoTimeout: none.
+	HandshakeTimeout time.Duration
+
+	nonce func() [16]byte // for tests with a fixed key; nil: random
+}
+
+// Dial opens a connection to a URL with the scheme ws or wss (http and https
+// mean the same), or to a unix socket as ws+unix:///path/of/socket:/path. A user
+// and password in the URL become the request's Authorization.
+//
+// An upgrade that is refused or broken is a *HandshakeError. What goes wrong
+// before it is the error of the resolver, the network or TLS, wrapped. opts may
+// be nil, and must not change while the connection lives.
+func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
+	if opts == nil {
+		opts = new(DialOptions)
+	}
+	timeout := orDefault(opts.HandshakeTimeout, 30*time.Second, 0)
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	for redirects := 0; ; redirects++ {
+		t, err := parseURL(rawURL)
+		if err != nil {
+			return nil, err
+		}
+		c, err := t.dial(ctx, opts)
+		refused := new(HandshakeError)
+		if err == nil || !errors.As(err, &refused) || redirects >= opts.MaxRedirects {
+			return c, err
+		}
+		next, ok := refused.redirect(t)
+		if !ok {
+			return nil, err
+		}
+		rawURL = next
+	}
+}
+
+// target is where a URL leads.
+type target struct {
+	url     *url.URL // with the scheme ws or wss
+	secure  bool
+	network string
+	address string // host:port, or the socket's path
+	uri     string // what the request line asks for
+}
+
+func parseURL(rawURL string) (*target, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: dial: %w", err)
+	}
+	if u.Fragment != "" || strings.HasSuffix(rawURL, "#") {
+		return nil, fmt.Errorf("websocket: dial: the URL has a fragment, #%s, which ws URLs must not have (%v)", u.Fragment, rfc.TargetWithoutFragment)
+	}
+	t := &target{url: u, network: "tcp"}
+	port := "80"
+	switch strings.ToLower(u.Scheme) {
+	case "ws", "http":
+		u.Scheme = "ws"
+	case "wss", "https":
+		u.Scheme, t.secure, port = "wss", true, "443"
+	case "ws+unix":
+		socket, path, _ := strings.Cut(u.Path, ":")
+		if socket == "" {
+			return nil, fmt.Errorf("websocket: dial: %q names no socket; expected ws+unix:///path/of/socket:/path", rawURL)
+		}
+		t.network, t.address = "unix", socket
+		u.Scheme, u.Host, u.Path, u.RawPath = "ws", "localhost", path, ""
+		t.uri = u.RequestURI()
+		return t, nil
+	default:
+		return nil, fmt.Errorf("websocket: dial: scheme %q of %q; expected ws, wss or ws+unix", u.Scheme, rawURL)
+	}
+	if u.Hostname() == "" {
+		return nil, fmt.Errorf("websocket: dial: %q has no host", rawURL)
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	t.address = net.JoinHostPort(u.Hostname(), port)
+	t.uri = u.RequestURI()
+	return t, nil
+}
+
+// dial opens one connection, without redirects.
+func (t *target) dial(ctx context.Context, opts *DialOptions) (*Conn, error) {
+	request, offer, err := t.request(opts)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: dial: %w", err)
+	}
+	nc, err := t.connect(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: dial: %w", err)
+	}
+	// The end of ctx cuts the handshake short.
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(longAgo) })
+	c, err := t.upgrade(nc, request, offer, opts)
+	if !stop() && err == nil {
+		err = ctx.Err()
+		c.CloseNow()
+	}
+	if err != nil {
+		nc.Close()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("websocket: dial: the handshake was not finished: %w", ctx.Err())
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// request writes the head of the request.
+func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer, err error) {
+	header := http.Header{}
+	host := t.url.Host
+	for name, values := range opts.Header {
+		if http.CanonicalHeaderKey(name) == "Host" && len(values) == 1 && handshake.IsFieldValue(values[0]) {
+			host = values[0]
+			continue
+		}
+		header[http.CanonicalHeaderKey(name)] = append([]string(nil), values...)
+	}
+	if err := validateHeader(header); err != nil {
+		return nil, offer, err
+	}
+	if opts.Origin != "" {
+		if !handshake.IsFieldValue(opts.Origin) {
+			return nil, offer, fmt.Errorf("the origin %q has a control character", opts.Origin)
+		}
+		header.Set("Origin", opts.Origin)
+	}
+	if user := t.url.User; user != nil && header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)))
+	}
+	if opts.Jar != nil {
+		r := http.Request{Header: header}
+		for _, cookie := range opts.Jar.Cookies(t.httpURL()) {
+			r.AddCookie(cookie)
+		}
+	}
+	for i, name := range opts.Subprotocols {
+		if !handshake.IsToken(name) || contains(opts.Subprotocols[:i], name) {
+			return nil, offer, fmt.Errorf("subprotocol %q is no token, or is there twice (%v)", name, rfc.SubprotocolTokens)
+		}
+	}
+	var nonce [16]byte
+	if opts.nonce != nil {
+		nonce = opts.nonce()
+	} else {
+		rand.Read(nonce[:]) // never fails
+	}
+	offer = handshake.Offer{Key: handshake.Key(nonce), Subprotocols: opts.Subprotocols}
+	return handshake.AppendRequest(nil, t.uri, host, offer, header), offer, nil
+}
+
+func contains(list []string, name string) bool {
+	for _, s := range list {
+		if s == name {
+			return true
+		}
+	}
+	return false
+}
+
+// httpURL is the URL as cookie jars and proxies know it.
+func (t *target) httpURL() *url.URL {
+	u := *t.url
+	u.Scheme = "http"
+	if t.secure {
+		u.Scheme = "https"
+	}
+	u.User = nil
+	return &u
+}
+
+// connect opens the transport: a proxy in between if there is one, TLS if it is
+// asked for.
+func (t *target) connect(ctx context.Context, opts *DialOptions) (net.Conn, error) {
+	dial := opts.NetDial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	nc, err := t.connectBelow(ctx, dial, opts)
+	if err != nil || !t.secure {
+		return nc, err
+	}
+	config := opts.TLS.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	if config.ServerName == "" {
+		config.ServerName = t.url.Hostname()
+	}
+	if config.NextProtos == nil {
+		config.NextProtos = []string{"http/1.1"} // the upgrade is HTTP/1.1's
+	}
+	secure := tls.Client(nc, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("TLS handshake with %s: %w", t.address, err)
+	}
+	return secure, nil
+}
+
+func (t *target) connectBelow(ctx context.Context, dial dialFunc, opts *DialOptions) (net.Conn, error) {
+	if t.network == "unix" {
+		return dial(ctx, t.network, t.address)
+	}
+	proxyFor := opts.Proxy
+	if proxyFor == nil {
+		proxyFor = http.ProxyFromEnvironment
+	}
+	proxy, err := proxyFor(&http.Request{Method: http.MethodGet, URL: t.httpURL(), Header: http.Header{}})
+	if err != nil {
+		return nil, fmt.Errorf("choose a proxy: %w", err)
+	}
+	if proxy == nil {
+		return dial(ctx, t.network, t.address)
+	}
+	return dialProxy(ctx, dial, proxy, t.address, opts.TLS)
+}
+
+// maxRefusal is how much of a refusal's body is kept, in bytes.
+const maxRefusal = 1 << 10
+
+// upgrade sends the request and reads the response.
+func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opts *DialOptions) (*Conn, error) {
+	if _, err := nc.Write(request); err != nil {
+		return nil, fmt.Errorf("websocket: dial: send the request: %w", err)
+	}
+	response, head, rest, err := readResponse(nc)
+	if err != nil {
+		err = &HandshakeError{Err: err}
+		opts.Trace.handshake(nil, request, head, err)
+		return nil, err
+	}
+	if opts.Jar != nil {
+		opts.Jar.SetCookies(t.httpURL(), (&http.Response{Header: response.Header}).Cookies())
+	}
+	agreed, broken := response.Agreement(offer)
+	if rule := broken.Fatal(); rule != 0 {
+		refused := &HandshakeError{
+			Rule:    rule,
+			Broken:  broken,
+			Mistake: agreed.Accept,
+			Status:  response.Status,
+			Header:  response.Header,
+			Body:    readRefusal(nc, head, rest),
+			Detail:  seenInResponse(rule, &response, agreed, offer),
+		}
+		opts.Trace.handshake(nil, request, head, refused)
+		return nil, refused
+	}
+	c := newConn(nc, wire.Client, &opts.Options, agreed.Subprotocol, rest)
+	opts.Trace.handshake(c, request, head, nil)
+	opts.Trace.received(c, rest)
+	c.received.bytes.Add(uint64(len(rest)))
+	return c, nil
+}
+
+// readResponse reads a head of HTTP, and what came behind it.
+func readResponse(nc net.Conn) (r handshake.Response, head, rest []byte, err error) {
+	b := make([]byte, 0, 1024)
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		k, err := nc.Read(b[len(b):cap(b)])
+		b = b[:len(b)+k]
+		r, n := handshake.ParseResponse(b, 0)
+		if n > 0 {
+			return r, b[:n:n], b[n:], nil
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("the server ended the connection after %d bytes of its response", len(b))
+			}
+			return r, b, nil, err
+		}
+	}
+}
+
+// readRefusal returns the beginning of the body of a response whose head and
+// first bytes are read.
+func readRefusal(nc net.Conn, head, rest []byte) []byte {
+	nc.SetReadDeadline(time.Now().Add(lingerTime)) // a body may never end
+	all := io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), nc)
+	r, err := http.ReadResponse(bufio.NewReader(all), nil)
+	if err != nil {
+		return nil
+	}
+	body, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal))
+	return body
+}
+
+// seenInResponse says what the response had where the rule expects something
+// else.
+func seenInResponse(rule rfc.Rule, r *handshake.Response, agreed handshake.Agreement, offer handshake.Offer) string {
+	field := http.Header(r.Header)
+	switch rule {
+	case rfc.ResponseSyntax:
+		return "no HTTP answer came; is this a WebSocket server, and is TLS used on both sides or on none?"
+	case rfc.SwitchingProtocols:
+		if to := field.Get("Location"); to != "" {
+			return "redirected to " + to
+		}
+	case rfc.ResponseUpgrade:
+		return fmt.Sprintf("Upgrade was %q", field.Get("Upgrade"))
+	case rfc.ResponseConnection:
+		return fmt.Sprintf("Connection was %q", field.Get("Connection"))
+	case rfc.AcceptMatchesKey:
+		return fmt.Sprintf("Sec-WebSocket-Accept was %q, expected %q", field.Get("Sec-WebSocket-Accept"), handshake.Accept(offer.Key))
+	case rfc.SubprotocolOffered:
+		return fmt.Sprintf("the server chose %q of the offered %q", agreed.Subprotocol, offer.Subprotocols)
+	case rfc.ExtensionOffered:
+		return fmt.Sprintf("the server chose %q", field.Get("Sec-WebSocket-Extensions"))
+	}
+	return ""
+}
+
+// redirect returns the URL that a refusal leads to.
+func (e *HandshakeError) redirect(from *target) (string, bool) {
+	switch e.Status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return "", false
+	}
+	to, err := from.httpURL().Parse(e.Header.Get("Location"))
+	if err != nil || e.Header.Get("Location") == "" {
+		return "", false
+	}
+	if from.secure && (to.Scheme == "http" || to.Scheme == "ws") {
+		return "", false // never from TLS to plain text
+	}
+	return to.String(), true
+}

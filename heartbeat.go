@@ -1,0 +1,191 @@
+package websocket
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+)
+
+// Ping sends a Ping and waits for its Pong, which some goroutine must be
+// reading to notice. It returns the round-trip time.
+func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
+	answer := make(chan time.Duration, 1)
+	sentAt, err := c.sendPing(answer)
+	if err != nil {
+		return 0, c.writeError(err)
+	}
+	select {
+	case rtt := <-answer:
+		return rtt, nil
+	case <-c.done:
+		return 0, c.Cause()
+	case <-ctx.Done():
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for i, p := range c.pingers {
+			if p.sentAt == sentAt && p.answer == answer {
+				c.pingers = append(c.pingers[:i], c.pingers[i+1:]...)
+				break
+			}
+		}
+		return 0, ctx.Err()
+	}
+}
+
+// pinger waits for the answer to the Ping sent at sentAt or to a newer one.
+type pinger struct {
+	sentAt int64
+	answer chan<- time.Duration
+}
+
+// sendPing sends a Ping whose payload is the time, so that it is like no other.
+func (c *Conn) sendPing(answer chan<- time.Duration) (sentAt int64, err error) {
+	sentAt = now()
+	var payload [8]byte
+	binary.BigEndian.PutUint64(payload[:], uint64(sentAt))
+	c.mu.Lock()
+	err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
+		return c.sender.Control(dst, frame.Ping, payload[:], key)
+	})
+	if err == nil {
+		c.sent.pings.Add(1)
+		c.pings.Sent(payload[:], sentAt)
+		if answer != nil {
+			c.pingers = append(c.pingers, pinger{sentAt, answer})
+		}
+	}
+	lead := c.queue.lead()
+	c.mu.Unlock()
+	if lead {
+		c.flush()
+	}
+	return sentAt, err
+}
+
+func (c *Conn) gotPong(payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sentAt, answers, _ := c.pings.Pong(payload)
+	if !answers {
+		return
+	}
+	at := now()
+	c.rtt.Store(at - sentAt)
+	waiting := c.pingers[:0]
+	for _, p := range c.pingers {
+		if p.sentAt > sentAt {
+			waiting = append(waiting, p)
+			continue
+		}
+		p.answer <- time.Duration(at - p.sentAt) // has room for one
+	}
+	clear(c.pingers[len(waiting):])
+	c.pingers = waiting
+}
+
+// pongState is what the reading side owes while a Pong waits in the queue:
+// only the newest Ping is answered (RFC 6455 5.5.3).
+type pongState struct {
+	queued bool   // a Pong is in the queue
+	owed   bool   // and another one is to follow
+	next   []byte // with this payload
+}
+
+// sendPong answers the newest Ping.
+func (c *Conn) sendPong() {
+	if !c.owesPong {
+		return
+	}
+	c.owesPong = false
+	c.mu.Lock()
+	if c.pong.queued {
+		c.pong.next = append(c.pong.next[:0], c.pongDue...)
+		c.pong.owed = true
+	} else {
+		c.encodePong(c.pongDue)
+	}
+	lead := c.queue.lead()
+	c.mu.Unlock()
+	if lead {
+		c.flush()
+	}
+}
+
+// encodePong queues a Pong. It is called with mu held. A refusal says that a
+// Close was sent, behind which nothing is owed.
+func (c *Conn) encodePong(payload []byte) {
+	err := c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
+		return c.sender.Control(dst, frame.Pong, payload, key)
+	})
+	if err == nil {
+		c.pong.queued = true
+		c.sent.pongs.Add(1)
+	}
+}
+
+// take notes that the queue was handed out, and reports whether a Pong is owed.
+func (p *pongState) take() (owed bool) {
+	owed = p.owed
+	p.queued, p.owed = false, false
+	return owed
+}
+
+// startHeartbeat starts the timer that looks after the connection.
+func (c *Conn) startHeartbeat() {
+	if wait := c.pingInterval(); wait > 0 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.timer = time.AfterFunc(wait, c.beat)
+	}
+}
+
+func (c *Conn) pingInterval() time.Duration {
+	if c.role == wire.Server {
+		return orDefault(c.opts.PingInterval, 30*time.Second, 0)
+	}
+	return orDefault(c.opts.PingInterval, 0, 0)
+}
+
+// beat sends a Ping to a silent peer, and gives up one that does not answer or
+// takes too long over a message.
+func (c *Conn) beat() {
+	at := now()
+	interval := c.pingInterval()
+	timeout := orDefault(c.opts.PingTimeout, 20*time.Second, 20*time.Second)
+	silent := time.Duration(at - c.heard.Load())
+	if limit := orDefault(c.opts.AssemblyTimeout, 5*time.Minute, 0); limit > 0 {
+		if since := c.assembling.Load(); since != 0 && time.Duration(at-since) > limit {
+			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(errAssembly))
+			return
+		}
+	}
+	wait := interval - silent
+	switch {
+	case c.pingedAt > c.heard.Load():
+		// What the peer sent is unread unless a read has waited since.
+		waiting := c.waiting.Load()
+		since := max(c.pingedAt, waiting)
+		if waiting != 0 && time.Duration(at-since) >= timeout {
+			c.cut(ErrPingTimeout)
+			return
+		}
+		wait = timeout
+		if waiting != 0 {
+			wait = timeout - time.Duration(at-since)
+		}
+	case silent >= interval:
+		c.pingedAt = at
+		if _, err := c.sendPing(nil); err != nil {
+			return // ended, or closing
+		}
+		wait = timeout
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.timer.Reset(wait)
+	}
+}

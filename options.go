@@ -1,0 +1,88 @@
+package websocket
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options are those of a connection, whichever side it is. The zero value is
+// safe, and each field's comment says what its zero stands for.
+type Options struct {
+	// ReadLimit is the most bytes that a message read with Read, ReadInto,
+	// Messages or Reader may have. A larger one fails the connection with 1009.
+	// 0: 4 MiB. NoLimit: none.
+	ReadLimit int64
+
+	// MaxFragments is the most frames that a message may have, empty ones
+	// included. More fail the connection with 1008. 0: 100,000 for a server,
+	// 1,000,000 for a client. NoLimit: none.
+	MaxFragments int
+
+	// MaxControlRate is the most control frames that are taken within a second.
+	// More fail the connection with 1008. 0: 1,000. NoLimit: none.
+	MaxControlRate int
+
+	// AssemblyTimeout is how long a message may take from its first byte to its
+	// last, while it is read with Read, ReadInto or Messages. It is looked at
+	// with the heartbeat's coarseness. 0: 5 minutes. NoTimeout: none.
+	AssemblyTimeout time.Duration
+
+	// PingInterval is how long the peer may be silent before it is sent a Ping.
+	// 0: 30 s for a server, none for a client. NoTimeout: none.
+	PingInterval time.Duration
+
+	// PingTimeout is how long the peer may stay silent after that Ping before
+	// the connection is given up. It counts only while the program reads, since
+	// a Pong is not noticed otherwise. 0: 20 s.
+	PingTimeout time.Duration
+
+	// WriteTimeout is how long the peer may take no byte of what is sent to it
+	// before the connection is given up. 0: 60 s. NoTimeout: none.
+	WriteTimeout time.Duration
+
+	// CloseTimeout is how long a closing handshake may take when the context
+	// passed to Close has no deadline of its own. 0: 5 s.
+	CloseTimeout time.Duration
+
+	// QueueLimit is the most bytes that wait to be sent, beyond what the kernel
+	// takes; a single larger message is taken when nothing else waits. 0: 1 MiB.
+	QueueLimit int
+
+	// QueuePolicy says what a write does whose message does not fit.
+	QueuePolicy QueuePolicy
+
+	// Trace observes the connection; nil costs nothing.
+	Trace *Trace
+
+	// Logger gets what there is no caller to return to: a handler's errors and
+	// panics. nil: slog.Default.
+	Logger *slog.Logger
+}
+
+// NoLimit and NoTimeout turn a limit of Options off.
+const (
+	NoLimit   = -1
+	NoTimeout = time.Duration(-1)
+)
+
+// QueuePolicy says what a write does when the queue of unsent messages is full
+// because the peer reads too slowly.
+type QueuePolicy uint8
+
+const (
+	QueueBlock      QueuePolicy = iota // wait for room, until the context ends
+	QueueFail                          // return ErrQueueFull
+	QueueDropOldest                    // drop the oldest messages that wait, and send this one
+	QueueDisconnect                    // give the connection up, with ErrSlowConsumer and code 1008
+)
+
+// orDefault resolves one limit: its default for zero, none for a negative one.
+func orDefault[T int | int64 | time.Duration](value, standard, none T) T {
+	switch {
+	case value == 0:
+		return standard
+	case value < 0:
+		return none
+	}
+	return value
+}

@@ -1,0 +1,108 @@
+package websocket
+
+import "slices"
+
+// queue holds the frames that wait to be sent. Whoever adds some and finds
+// nobody flushing takes the lead and flushes, for all that add meanwhile.
+type queue struct {
+	out      *buffer // frames that wait; nil: none
+	flying   int     // bytes that the flush is writing
+	flushing bool    // somebody leads
+	marks    []mark  // of the messages in out that may be dropped
+	room     chan struct{}
+}
+
+// mark is a message within out.
+type mark struct{ begin, end int }
+
+// size returns how many bytes wait or are being written.
+func (q *queue) size() int { return q.flying + q.begin() }
+
+// begin returns where the next frame will begin in out.
+func (q *queue) begin() int {
+	if q.out == nil {
+		return 0
+	}
+	return len(q.out.b)
+}
+
+// buffer returns out, to append to.
+func (q *queue) buffer() *buffer {
+	if q.out == nil {
+		q.out = getWriteBuffer()
+	}
+	return q.out
+}
+
+// lead makes the caller the one who flushes, if nobody is and bytes wait.
+func (q *queue) lead() bool {
+	if q.flushing || q.begin() == 0 {
+		return false
+	}
+	q.flushing = true
+	return true
+}
+
+// take hands out to the one who leads. With nothing to hand out the lead ends.
+func (q *queue) take() *buffer {
+	q.left(q.flying)
+	if q.begin() == 0 {
+		q.flushing = false
+		if q.out != nil { // what was refused leaves an empty buffer
+			putWriteBuffer(q.out)
+			q.out = nil
+		}
+		return nil
+	}
+	out := q.out
+	q.out, q.flying, q.marks = nil, len(out.b), q.marks[:0]
+	return out
+}
+
+// left notes that n of the flying bytes are written.
+func (q *queue) left(n int) {
+	q.flying -= n
+	q.announce()
+}
+
+// abandon drops everything and ends the lead.
+func (q *queue) abandon() {
+	q.out, q.flying, q.marks, q.flushing = nil, 0, nil, false
+	q.announce()
+}
+
+// announce wakes those who wait for room.
+func (q *queue) announce() {
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+}
+
+// waitRoom returns a channel that is closed when bytes have left.
+func (q *queue) waitRoom() <-chan struct{} {
+	if q.room == nil {
+		q.room = make(chan struct{})
+	}
+	return q.room
+}
+
+// mark notes that the bytes from begin on are a message that may be dropped.
+func (q *queue) mark(begin int) {
+	q.marks = append(q.marks, mark{begin, len(q.out.b)})
+}
+
+// dropOldest drops the oldest message of out.
+func (q *queue) dropOldest() bool {
+	if len(q.marks) == 0 {
+		return false
+	}
+	m := q.marks[0]
+	q.out.b = slices.Delete(q.out.b, m.begin, m.end)
+	q.marks = slices.Delete(q.marks, 0, 1)
+	for i := range q.marks {
+		q.marks[i].begin -= m.end - m.begin
+		q.marks[i].end -= m.end - m.begin
+	}
+	return true
+}

@@ -1,0 +1,364 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net"
+	"os"
+	"slices"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// directRead is how much of a frame's payload must be to come for it to be
+// read straight into the message instead of by way of a buffer.
+const directRead = 8 << 10
+
+// ErrSuperseded is returned by a message's reader once the program has begun
+// to read the next message.
+var ErrSuperseded = errors.New("websocket: the message was given up for the next one")
+
+// Read waits for a message and returns it. The slice belongs to the caller.
+//
+// When ctx ends first, Read returns its error and the connection goes on: the
+// next call returns the same message.
+func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
+	return c.ReadInto(ctx, nil)
+}
+
+// ReadInto is like Read but puts the message into dst from its beginning, or
+// into a larger slice when dst is too small. With a dst that is large enough it
+// allocates nothing.
+func (c *Conn) ReadInto(ctx context.Context, dst []byte) (MessageType, []byte, error) {
+	if err := c.lock(ctx, c.reading); err != nil {
+		return 0, nil, err
+	}
+	defer c.unlockReading()
+	if err := c.begin(ctx); err != nil {
+		return 0, nil, err
+	}
+	m, err := c.assemble(ctx, append(dst[:0], c.partial...))
+	if err != nil {
+		if c.receiver.InMessage() {
+			c.partial = slices.Clone(m) // m may be the caller's memory
+		}
+		return 0, nil, err
+	}
+	c.partial = nil
+	c.assembling.Store(0)
+	if m == nil {
+		m = []byte{}
+	}
+	return c.typ, m, nil
+}
+
+// assemble appends the rest of a message to m. An error leaves in m what has
+// come so far.
+func (c *Conn) assemble(ctx context.Context, m []byte) ([]byte, error) {
+	for {
+		var spare []byte
+		if left := c.receiver.Left(); left >= directRead && len(c.in) == 0 {
+			// Grown as bytes arrive, never by the declared length.
+			if cap(m)-len(m) < directRead {
+				m = slices.Grow(m, int(min(left, uint64(max(len(m), directRead)))))
+			}
+			spare = m[len(m):cap(m)]
+			spare = spare[:min(uint64(len(spare)), left)]
+		}
+		ev, err := c.next(ctx, spare)
+		if err != nil {
+			return m, err
+		}
+		switch ev.Kind {
+		case wire.Header:
+			c.noteHeader(&ev)
+		case wire.Data:
+			if len(spare) > 0 && len(ev.Data) > 0 && &ev.Data[0] == &spare[0] {
+				m = m[:len(m)+len(ev.Data)]
+			} else {
+				m = append(m, ev.Data...)
+			}
+		case wire.MessageEnd:
+			c.received.messages.Add(1)
+			return m, nil
+		}
+	}
+}
+
+// Reader waits for a message and returns a reader of its bytes as they come,
+// for messages of any size: ReadLimit does not apply. At the message's end the
+// reader returns io.EOF. Its Read observes ctx as Conn.Read does.
+//
+// A message that is not read to its end is passed over when the next one is
+// asked for; its reader then returns ErrSuperseded.
+func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
+	if err := c.lock(ctx, c.reading); err != nil {
+		return 0, nil, err
+	}
+	defer c.unlockReading()
+	if err := c.begin(ctx); err != nil {
+		return 0, nil, err
+	}
+	r := &messageReader{c: c, ctx: ctx}
+	if c.receiver.InMessage() { // an earlier Read was cut short by its context
+		r.rest, c.partial = c.partial, nil
+	} else {
+		limit := c.receiver.Limits.Message
+		c.receiver.Limits.Message = 0
+		ev, err := c.next(ctx, nil)
+		if err != nil {
+			c.receiver.Limits.Message = limit
+			return 0, nil, err
+		}
+		c.noteHeader(&ev)
+	}
+	c.receiver.Limits.Message = 0
+	c.assembling.Store(0)
+	c.streaming = r
+	return c.typ, r, nil
+}
+
+// messageReader reads one message. It is the connection's streaming reader
+// until the message has ended or is given up.
+type messageReader struct {
+	c    *Conn
+	ctx  context.Context
+	rest []byte // of the last event
+	err  error
+}
+
+func (r *messageReader) Read(p []byte) (int, error) {
+	c := r.c
+	if err := c.lock(r.ctx, c.reading); err != nil {
+		return 0, err
+	}
+	defer c.unlockReading()
+	if r.err == nil && c.streaming != r {
+		r.err, r.rest = ErrSuperseded, nil
+	}
+	for r.err == nil && len(r.rest) == 0 {
+		if len(p) == 0 {
+			return 0, nil
+		}
+		ev, err := c.next(r.ctx, nil)
+		switch {
+		case err != nil && r.ctx.Err() != nil:
+			return 0, err
+		case err != nil:
+			r.err = err
+		case ev.Kind == wire.Data:
+			r.rest = ev.Data
+		case ev.Kind == wire.MessageEnd:
+			c.received.messages.Add(1)
+			c.endStreaming()
+			r.err = io.EOF
+		}
+	}
+	if len(r.rest) == 0 {
+		return 0, r.err
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func (c *Conn) endStreaming() {
+	c.streaming = nil
+	c.receiver.Limits.Message = uint64(orDefault(c.opts.ReadLimit, 4<<20, 0))
+}
+
+// Messages returns an iterator over the messages to come. It ends with the
+// connection or with ctx, yielding the error; breaking out of the loop leaves
+// the connection open. Each message's bytes belong to the caller.
+func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			typ, data, err := c.Read(ctx)
+			if !yield(Message{typ, data}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// CloseRead reads in the background, for a program that only writes: pings are
+// answered, and a close is noticed. A data message fails the connection with
+// 1008. The context that is returned ends with the connection, or with ctx.
+func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		if c.lock(ctx, c.reading) != nil {
+			return
+		}
+		defer c.unlockReading()
+		if _, err := c.next(ctx, nil); err == nil {
+			c.fail(StatusPolicyViolation, "no messages are taken here", &CloseError{Code: StatusPolicyViolation, Reason: "no messages are taken here"})
+		}
+	}()
+	return ctx
+}
+
+// begin passes over what is left of a message that a Reader has begun.
+func (c *Conn) begin(ctx context.Context) error {
+	if done := ctx.Done(); done != nil {
+		select {
+		case <-done:
+			return ctx.Err()
+		default:
+		}
+	}
+	for c.streaming != nil {
+		ev, err := c.next(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if ev.Kind == wire.MessageEnd {
+			c.endStreaming()
+		}
+	}
+	return nil
+}
+
+func (c *Conn) noteHeader(ev *wire.Event) {
+	if ev.Header.Opcode != frame.Continuation {
+		c.typ = MessageType(ev.Header.Opcode)
+	}
+}
+
+// next returns the next event of a data message. Control frames are dealt with
+// on the way. Payload may be read straight into the slice that is given.
+func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
+	for {
+		ev, n := c.receiver.Next(c.in)
+		c.in = c.in[n:]
+		if !ev.Broken.Clean() {
+			if rule := ev.Broken.Fatal(); rule != 0 {
+				return ev, c.failRule(rule, &ev)
+			}
+		}
+		switch ev.Kind {
+		case wire.NeedMore:
+			c.sendPong()
+			if err := c.fill(ctx, into); err != nil {
+				return ev, err
+			}
+		case wire.Header:
+			c.received.frames.Add(1)
+			if !ev.Header.Opcode.Control() {
+				c.sendPong()
+				return ev, nil
+			}
+			if !c.rate.take(c.heard.Load(), orDefault(c.opts.MaxControlRate, 1000, 0)) {
+				return ev, c.failRule(rfc.ControlRate, &ev)
+			}
+		case wire.Data:
+			c.received.payload.Add(uint64(len(ev.Data)))
+			return ev, nil
+		case wire.MessageEnd:
+			return ev, nil
+		case wire.Ping:
+			c.received.pings.Add(1)
+			c.pongDue = append(c.pongDue[:0], ev.Data...)
+			c.owesPong = true
+		case wire.Pong:
+			c.received.pongs.Add(1)
+			c.gotPong(ev.Data)
+		case wire.Close:
+			return ev, c.gotClose(ev.Data)
+		}
+	}
+}
+
+// fill waits for bytes.
+func (c *Conn) fill(ctx context.Context, into []byte) error {
+	if c.receiver.InMessage() && c.streaming == nil && c.assembling.Load() == 0 {
+		c.assembling.Store(now())
+	}
+	for {
+		select {
+		case <-c.done:
+			return c.Cause()
+		default:
+		}
+		if err := c.watch(ctx); err != nil {
+			return err
+		}
+		c.waiting.Store(now())
+		b, err := c.transport.read(into)
+		c.waiting.Store(0)
+		switch {
+		case err == nil:
+			c.heard.Store(now())
+			c.received.bytes.Add(uint64(len(b)))
+			c.opts.Trace.received(c, b)
+			c.in = b
+			return nil
+		case !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed):
+			return c.lose(transportCause(err))
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		// The wake-up was meant for another context.
+		c.stopWatching()
+	}
+}
+
+// watch sees to it that the end of ctx wakes the read. A context that is
+// passed again, as by a loop, costs nothing.
+func (c *Conn) watch(ctx context.Context) error {
+	done := ctx.Done()
+	if done != nil && done != c.done {
+		select {
+		case <-done:
+			return ctx.Err()
+		default:
+		}
+	}
+	if done == c.watched {
+		return nil
+	}
+	c.stopWatching()
+	if done == nil || done == c.done {
+		return nil // the connection's end wakes the read by itself
+	}
+	turn := c.transport.wake.next(c.transport.nc)
+	c.watched = done
+	c.unwatch = context.AfterFunc(ctx, func() { c.transport.wake.poke(c.transport.nc, turn) })
+	return nil
+}
+
+func (c *Conn) stopWatching() {
+	if c.unwatch != nil {
+		c.unwatch()
+		c.unwatch = nil
+	}
+	c.watched = nil
+	c.transport.wake.next(c.transport.nc)
+}
+
+func (c *Conn) unlockReading() {
+	if len(c.in) == 0 && c.streaming == nil {
+		c.in = nil
+		c.transport.release()
+	}
+	<-c.reading
+}
+
+// controlRate counts the control frames of the current second.
+type controlRate struct {
+	since int64
+	count int
+}
+
+func (r *controlRate) take(at int64, limit int) bool {
+	if at-r.since >= 1e9 {
+		r.since, r.count = at, 0
+	}
+	r.count++
+	return limit == 0 || r.count <= limit
+}

@@ -1,0 +1,40 @@
+package websocket
+
+import "sync/atomic"
+
+// Stats counts what a connection has carried.
+type Stats struct {
+	Received, Sent Counts
+	Dropped        uint64 // messages dropped under QueueDropOldest
+}
+
+// Counts are those of one direction, from the first byte behind the handshake.
+type Counts struct {
+	Bytes    uint64 // on the wire, frame headers included
+	Payload  uint64 // of messages
+	Frames   uint64 // control frames included
+	Messages uint64 // whole ones
+	Pings    uint64
+	Pongs    uint64
+}
+
+// counters are Counts that are read while they grow.
+type counters struct {
+	bytes, payload, frames, messages, pings, pongs atomic.Uint64
+}
+
+func (c *counters) counts() Counts {
+	return Counts{
+		Bytes:    c.bytes.Load(),
+		Payload:  c.payload.Load(),
+		Frames:   c.frames.Load(),
+		Messages: c.messages.Load(),
+		Pings:    c.pings.Load(),
+		Pongs:    c.pongs.Load(),
+	}
+}
+
+// Stats returns what the connection has carried so far.
+func (c *Conn) Stats() Stats {
+	return Stats{Received: c.received.counts(), Sent: c.sent.counts(), Dropped: c.dropped.Load()}
+}

@@ -1,0 +1,300 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+)
+
+// Write sends a message in one frame. It may be called from any goroutine at
+// any time; what several of them write at once goes out in one system call.
+//
+// A nil error says that the message was taken for sending, not that it has
+// arrived. p is not kept. Text that is not UTF-8 is refused with ErrNotUTF8.
+// When the peer reads too slowly, Options.QueuePolicy says what happens; when
+// ctx ends while Write waits for room, nothing of the message is sent.
+func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
+	return c.writeMessage(ctx, frame.Opcode(typ), p, nil)
+}
+
+// writeMessage sends a message, or the one that is encoded already.
+func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p, encoded []byte) error {
+	if err := c.lock(ctx, c.writing); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	err := c.makeRoom(ctx, frame.MaxHeaderSize+len(p))
+	if err == nil {
+		begin := c.queue.begin()
+		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
+			if encoded != nil {
+				return c.sender.Encoded(dst, encoded)
+			}
+			return c.sender.Message(dst, op, p, key)
+		})
+		if err == nil {
+			c.sent.messages.Add(1)
+			c.sent.payload.Add(uint64(len(p)))
+			if c.opts.QueuePolicy == QueueDropOldest {
+				c.queue.mark(begin)
+			}
+		}
+	}
+	lead := c.queue.lead()
+	c.mu.Unlock()
+	<-c.writing
+	if lead {
+		c.flush()
+	}
+	return c.writeError(err)
+}
+
+// writeError makes an error of the core the caller's.
+func (c *Conn) writeError(err error) error {
+	switch {
+	case err == nil:
+		select {
+		case <-c.done:
+			return c.Cause()
+		default:
+			return nil
+		}
+	case errors.Is(err, wire.ErrClosed):
+		if cause := c.Cause(); cause != nil {
+			return cause
+		}
+		return &CloseError{Code: StatusNoStatusReceived, Reason: "a Close frame was sent"}
+	case errors.Is(err, wire.ErrNotUTF8), errors.Is(err, wire.ErrControlPayload), errors.Is(err, wire.ErrStatusCode), errors.Is(err, wire.ErrOpcode):
+		return callError(err)
+	}
+	return err
+}
+
+// Writer begins a message whose size need not be known; no other message is
+// sent before it is closed. The writer is for one goroutine, its writes
+// observe ctx, and its Close ends the message. It sends a frame whenever some
+// KiB are together.
+func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
+	if typ != Text && typ != Binary {
+		return nil, callError(wire.ErrOpcode)
+	}
+	if err := c.lock(ctx, c.writing); err != nil {
+		return nil, err
+	}
+	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ)}, nil
+}
+
+type messageWriter struct {
+	c    *Conn
+	ctx  context.Context
+	op   frame.Opcode
+	buf  *buffer // what is not sent yet
+	over bool
+}
+
+// fragmentSize is how much a message writer collects before it sends a frame.
+const fragmentSize = writeSize
+
+func (w *messageWriter) Write(p []byte) (n int, err error) {
+	if w.over {
+		return 0, callError(io.ErrClosedPipe)
+	}
+	if w.buf == nil {
+		w.buf = getWriteBuffer()
+	}
+	if len(w.buf.b)+len(p) < fragmentSize {
+		w.buf.b = append(w.buf.b, p...)
+		return len(p), nil
+	}
+	if len(w.buf.b) > 0 {
+		if err := w.fragment(w.buf.b, false); err != nil {
+			return 0, err
+		}
+		w.buf.b = w.buf.b[:0]
+		if len(p) < fragmentSize {
+			w.buf.b = append(w.buf.b, p...)
+			return len(p), nil
+		}
+	}
+	if err := w.fragment(p, false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Close sends the last frame. It does not wait for room, so that a message
+// whose context has ended can be ended too.
+func (w *messageWriter) Close() error {
+	if w.over {
+		return nil
+	}
+	w.over = true
+	var last []byte
+	if w.buf != nil {
+		last = w.buf.b
+		defer putWriteBuffer(w.buf)
+	}
+	err := w.fragment(last, true)
+	<-w.c.writing
+	return err
+}
+
+func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
+	c := w.c
+	c.mu.Lock()
+	if !fin {
+		err = c.makeRoom(w.ctx, frame.MaxHeaderSize+len(p))
+	}
+	if err == nil {
+		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
+			return c.sender.Fragment(dst, w.op, p, fin, key)
+		})
+	}
+	if err == nil {
+		c.sent.payload.Add(uint64(len(p)))
+		if fin {
+			c.sent.messages.Add(1)
+		}
+	}
+	lead := c.queue.lead()
+	c.mu.Unlock()
+	if lead {
+		c.flush()
+	}
+	return c.writeError(err)
+}
+
+// The methods below are called with mu held.
+
+// encode appends a frame to the queue.
+func (c *Conn) encode(frame func(dst []byte, key [4]byte) ([]byte, error)) error {
+	if c.ended {
+		return c.cause
+	}
+	var key [4]byte
+	if c.role == wire.Client {
+		key = maskingKey()
+	}
+	out := c.queue.buffer()
+	b, err := frame(out.b, key)
+	if err != nil {
+		return err
+	}
+	out.b = b
+	c.sent.frames.Add(1)
+	return nil
+}
+
+// makeRoom applies the queue's policy before n bytes are added. It may let go
+// of mu while it waits.
+func (c *Conn) makeRoom(ctx context.Context, n int) error {
+	limit := orDefault(c.opts.QueueLimit, 1<<20, 0)
+	for !c.ended && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
+		switch c.opts.QueuePolicy {
+		case QueueFail:
+			return ErrQueueFull
+		case QueueDropOldest:
+			if !c.queue.dropOldest() {
+				return ErrQueueFull // what waits is on its way, or no message
+			}
+			c.dropped.Add(1)
+			continue
+		case QueueDisconnect:
+			c.mu.Unlock()
+			c.fail(StatusPolicyViolation, "too slow", c.lost(ErrSlowConsumer))
+			c.mu.Lock()
+			return c.cause
+		}
+		room := c.queue.waitRoom()
+		c.mu.Unlock()
+		var err error
+		select {
+		case <-room:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-c.done:
+		}
+		c.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The methods below are called without mu, by the one who leads the flush.
+
+// flush writes the queue until it is empty. What the kernel does not take at
+// once is left to a goroutine, so that flush never waits for the peer.
+func (c *Conn) flush() {
+	for {
+		out := c.takeQueue()
+		if out == nil {
+			return
+		}
+		n, err := c.transport.tryWrite(out.b)
+		c.wrote(out.b[:n])
+		switch {
+		case err != nil:
+			putWriteBuffer(out)
+			c.flushFailed(err)
+			return
+		case n < len(out.b):
+			go c.flushSlowly(out, n)
+			return
+		}
+		putWriteBuffer(out)
+	}
+}
+
+// pieceSize is how much is written under one write deadline.
+const pieceSize = 64 << 10
+
+// flushSlowly writes the rest of out, and then the queue until it is empty.
+func (c *Conn) flushSlowly(out *buffer, n int) {
+	nc := c.transport.nc
+	timeout := orDefault(c.opts.WriteTimeout, time.Minute, 0)
+	for out != nil {
+		for n < len(out.b) {
+			if timeout > 0 {
+				nc.SetWriteDeadline(time.Now().Add(timeout))
+			}
+			m, err := nc.Write(out.b[n:min(n+pieceSize, len(out.b))])
+			c.wrote(out.b[n : n+m])
+			n += m
+			if err != nil {
+				putWriteBuffer(out)
+				c.flushFailed(err)
+				return
+			}
+			c.mu.Lock()
+			c.queue.left(m)
+			c.mu.Unlock()
+		}
+		putWriteBuffer(out)
+		if timeout > 0 {
+			nc.SetWriteDeadline(time.Time{})
+		}
+		out, n = c.takeQueue(), 0
+	}
+}
+
+// takeQueue takes what waits, or ends the lead.
+func (c *Conn) takeQueue() *buffer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.queue.take()
+	if c.pong.take() {
+		c.encodePong(c.pong.next)
+	}
+	return out
+}
+
+func (c *Conn) wrote(b []byte) {
+	c.sent.bytes.Add(uint64(len(b)))
+	c.opts.Trace.sent(c, b)
+}

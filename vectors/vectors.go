@@ -24,8 +24,10 @@
 //     "clean", no rule is broken
 //   - at (optional): the offset of the byte that breaks the rule, from the first
 //     byte behind the handshake
-//   - limits (optional): message=BYTES fragments=COUNT, which the endpoint must
-//     be set to
+//   - limits (optional): message=BYTES or fragments=COUNT or both, which the
+//     endpoint must be set to
+//   - origins (optional): the origins, separated by spaces, that the server must
+//     be set to allow beside its own
 //   - comment: what the defect is, for a reader
 //
 // The sections, in the order of the wire:
@@ -35,11 +37,14 @@
 //     in the notation of package frame instead
 //   - send: frames to the endpoint, in the notation of package frame. A comment
 //     that describes a header ("# FIN TEXT length 5, MASK=0") is checked
-//     against the line's bytes
+//     against the line's bytes. Directly behind a request, with no response
+//     between the two, they come in the same read as the request
 //   - client, server: the same for a witness, with who sends them
-//   - end client, end server: the side sends no more
-//   - messages: what the endpoint reads, a line each: text, binary, ping or pong
-//     with its payload in the notation, or close with its code
+//   - end client, end server: the side sends no more; for a witness
+//   - messages: what the endpoint reads before it fails, a line each: text,
+//     binary, ping or pong with its payload in the notation, or close with its
+//     code, if it has one, and its reason in the notation. Behind a close it
+//     reads nothing
 package vectors
 
 import (
@@ -61,12 +66,13 @@ var files embed.FS
 type Vector struct {
 	Name      string // the file's, without its ending
 	Rule      rfc.Rule
-	To        string // "server", "client" or "witness"
-	Expect    string // "close", "refuse", "fail", "note" or "clean"
-	Code      int    // the status code of a close, the HTTP status of a refuse
-	At        int64  // -1: not said
-	Message   uint64 // the limit of a message in bytes; 0: none
-	Fragments int    // the limit of a message's frames; 0: none
+	To        string   // "server", "client" or "witness"
+	Expect    string   // "close", "refuse", "fail", "note" or "clean"
+	Code      int      // the status code of a close, the HTTP status of a refuse
+	At        int64    // -1: not said
+	Message   uint64   // the limit of a message in bytes; 0: none
+	Fragments int      // the limit of a message's frames; 0: none
+	Origins   []string // that the server allows beside its own
 	Comment   string
 	Steps     []Step
 	Messages  []Message // nil: not said
@@ -82,8 +88,8 @@ type Step struct {
 // Message is what the endpoint reads.
 type Message struct {
 	Kind    string // "text", "binary", "ping", "pong" or "close"
-	Payload []byte
-	Code    int // of a close; 0: it has none
+	Payload []byte // of a close, the reason
+	Code    int    // of a close; 0: it has none
 }
 
 // All returns the corpus, ordered by name.
@@ -130,7 +136,7 @@ var sectionLine = regexp.MustCompile(`^-- (.*) --$`)
 
 // Parse reads the text of a vector.
 func Parse(text string) (Vector, error) {
-	p := parser{v: Vector{At: -1}}
+	p := parser{v: Vector{At: -1}, seen: map[string]bool{}}
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		var err error
 		if m := sectionLine.FindStringSubmatch(line); m != nil {
@@ -142,9 +148,7 @@ func Parse(text string) (Vector, error) {
 			return Vector{}, fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
-	if err := p.endSection(); err != nil {
-		return Vector{}, err
-	}
+	p.endSection()
 	switch v := &p.v; {
 	case v.Rule == 0:
 		return Vector{}, fmt.Errorf("no rule")
@@ -156,46 +160,54 @@ func Parse(text string) (Vector, error) {
 		return Vector{}, fmt.Errorf("no comment")
 	case len(v.Steps) == 0:
 		return Vector{}, fmt.Errorf("nothing is sent")
+	case v.Messages != nil && v.To == "witness":
+		return Vector{}, fmt.Errorf("messages are what an endpoint reads, and a witness is none")
 	}
 	return p.v, nil
 }
 
 type parser struct {
 	v       Vector
-	section string // "" in the head
+	seen    map[string]bool // the names of the head lines
+	section string          // "" in the head
 	step    *Step
 	inBytes bool // the section is in the notation
 }
 
 // begin opens the section with the title.
 func (p *parser) begin(title string) error {
-	if err := p.endSection(); err != nil {
-		return err
-	}
-	name, isBytes := strings.CutSuffix(title, " bytes")
-	p.section, p.inBytes = name, isBytes
-	step := Step{}
-	switch name {
-	case "request":
+	p.endSection()
+	p.section, p.inBytes = title, false
+	var step Step
+	switch title {
+	case "request", "request bytes":
 		step = Step{From: "client", Part: "request"}
-	case "response":
+		p.inBytes = title == "request bytes"
+	case "response", "response bytes":
 		step = Step{From: "server", Part: "response"}
+		p.inBytes = title == "response bytes"
 	case "send":
-		p.inBytes = true
 		step = Step{From: map[string]string{"server": "client", "client": "server"}[p.v.To], Part: "frames"}
+		p.inBytes = true
 		if step.From == "" {
 			return fmt.Errorf("send needs a line to: server or to: client before it")
 		}
 	case "client", "server":
+		step = Step{From: title, Part: "frames"}
 		p.inBytes = true
-		step = Step{From: name, Part: "frames"}
 	case "end client", "end server":
-		step = Step{From: strings.TrimPrefix(name, "end "), Part: "end"}
+		step = Step{From: strings.TrimPrefix(title, "end "), Part: "end"}
 	case "messages":
+		if p.v.Messages != nil {
+			return fmt.Errorf("a second section of messages")
+		}
 		p.v.Messages = []Message{}
 		return nil
 	default:
 		return fmt.Errorf("section %q is not known", title)
+	}
+	if (step.Part == "end" || title == step.From) && p.v.To != "witness" {
+		return fmt.Errorf("section %q needs a line to: witness before it", title)
 	}
 	p.v.Steps = append(p.v.Steps, step)
 	p.step = &p.v.Steps[len(p.v.Steps)-1]
@@ -203,11 +215,10 @@ func (p *parser) begin(title string) error {
 }
 
 // endSection closes a head of HTTP by its empty line.
-func (p *parser) endSection() error {
-	if (p.section == "request" || p.section == "response") && !p.inBytes {
+func (p *parser) endSection() {
+	if p.section == "request" || p.section == "response" {
 		p.step.Bytes = append(p.step.Bytes, "\r\n"...)
 	}
-	return nil
 }
 
 func (p *parser) line(line string) error {
@@ -248,16 +259,20 @@ func checkComment(line string, b []byte) error {
 	return nil
 }
 
-func (p *parser) headLine(line string) error {
+func (p *parser) headLine(line string) (err error) {
 	name, value, ok := strings.Cut(line, ":")
 	if !ok {
 		return fmt.Errorf("%q is no head line", line)
 	}
+	if p.seen[name] {
+		return fmt.Errorf("a second line %s", name)
+	}
+	p.seen[name] = true
 	value = strings.TrimSpace(value)
 	switch name {
 	case "rule":
 		if p.v.Rule, ok = rfc.Parse(value); !ok || p.v.Rule.String() != value {
-			return fmt.Errorf("%q is no rule's id", value)
+			return fmt.Errorf("rule: %q is no rule's id", value)
 		}
 	case "to":
 		if value != "server" && value != "client" && value != "witness" {
@@ -267,12 +282,13 @@ func (p *parser) headLine(line string) error {
 	case "expect":
 		return p.expect(value)
 	case "at":
-		at, err := strconv.ParseInt(value, 10, 64)
-		p.v.At = at
-		return err
+		if p.v.At, err = strconv.ParseInt(value, 10, 64); err != nil || p.v.At < 0 {
+			return fmt.Errorf("at: %q is no offset", value)
+		}
 	case "limits":
-		_, err := fmt.Sscanf(value, "message=%d fragments=%d", &p.v.Message, &p.v.Fragments)
-		return err
+		return p.limits(value)
+	case "origins":
+		p.v.Origins = strings.Fields(value)
 	case "comment":
 		p.v.Comment = value
 	default:
@@ -282,33 +298,62 @@ func (p *parser) headLine(line string) error {
 }
 
 func (p *parser) expect(value string) error {
-	kind, code, _ := strings.Cut(value, " ")
+	kind, code, hasCode := strings.Cut(value, " ")
 	p.v.Expect = kind
 	switch kind {
 	case "close", "refuse":
-		n, err := strconv.Atoi(code)
-		p.v.Code = n
-		return err
+		n, err := strconv.ParseUint(code, 10, 16)
+		if err != nil {
+			return fmt.Errorf("expect: %s needs a code, not %q", kind, code)
+		}
+		p.v.Code = int(n)
+		return nil
 	case "fail", "note", "clean":
+		if hasCode {
+			return fmt.Errorf("expect: %s has no code", kind)
+		}
 		return nil
 	}
 	return fmt.Errorf("expect: %q is not known", value)
 }
 
+func (p *parser) limits(value string) error {
+	for field := range strings.FieldsSeq(value) {
+		name, number, _ := strings.Cut(field, "=")
+		n, err := strconv.ParseUint(number, 10, 31)
+		switch {
+		case err != nil || n == 0:
+			return fmt.Errorf("limits: %q is no limit", field)
+		case name == "message":
+			p.v.Message = n
+		case name == "fragments":
+			p.v.Fragments = int(n)
+		default:
+			return fmt.Errorf("limits: %q is not known", name)
+		}
+	}
+	return nil
+}
+
 func (p *parser) messageLine(line string) error {
 	kind, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	m := Message{Kind: kind, Payload: []byte{}}
-	var err error
 	switch kind {
 	case "text", "binary", "ping", "pong":
-		m.Payload, err = frame.AppendNotation(m.Payload, rest)
 	case "close":
-		if rest != "" {
-			m.Code, err = strconv.Atoi(strings.TrimSpace(rest))
+		var code string
+		if code, rest, _ = strings.Cut(strings.TrimSpace(rest), " "); code != "" {
+			n, err := strconv.ParseUint(code, 10, 16)
+			if err != nil {
+				return fmt.Errorf("close: %q is no status code", code)
+			}
+			m.Code = int(n)
 		}
 	default:
-		err = fmt.Errorf("%q is no message", line)
+		return fmt.Errorf("%q is no message", line)
 	}
+	var err error
+	m.Payload, err = frame.AppendNotation(m.Payload, rest)
 	p.v.Messages = append(p.v.Messages, m)
 	return err
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
@@ -14,7 +15,9 @@ const maxPings = 16
 // Pings pairs the Pings of one direction with the Pongs of the other. It costs
 // nothing before the first Ping.
 type Pings struct {
-	waiting []ping // oldest first
+	sent      []ping // oldest first
+	passed    int    // how many of them a Pong to a newer one answered
+	forgotten int    // older ones, which had no answer when they were dropped
 }
 
 type ping struct {
@@ -25,31 +28,48 @@ type ping struct {
 
 // Sent notes that a Ping was sent. at is the caller's time or number for it.
 func (p *Pings) Sent(payload []byte, at int64) {
-	if len(p.waiting) == maxPings {
-		p.waiting = append(p.waiting[:0], p.waiting[1:]...)
+	if len(p.sent) == maxPings {
+		p.sent = slices.Delete(p.sent, 0, 1)
+		if p.passed > 0 {
+			p.passed--
+		} else {
+			p.forgotten++
+		}
 	}
 	var sent ping
 	sent.size = uint8(copy(sent.payload[:], payload))
 	sent.at = at
-	p.waiting = append(p.waiting, sent)
+	p.sent = append(p.sent, sent)
 }
 
 // Pong notes that a Pong came, and returns the at of the newest Ping that it
-// answers. The Pings before that one count as answered. answers is false when
-// it answers none; broken then says whether one was waiting.
+// answers. The Pings before that one count as answered, and may still get a
+// Pong each. answers is false when it answers none that is remembered; broken
+// then says whether one was waiting.
 func (p *Pings) Pong(payload []byte) (at int64, answers bool, broken rfc.Set) {
-	for i := len(p.waiting) - 1; i >= 0; i-- {
-		if sent := &p.waiting[i]; bytes.Equal(sent.payload[:sent.size], payload) {
-			at = sent.at
-			p.waiting = append(p.waiting[:0], p.waiting[i+1:]...)
-			return at, true, rfc.Set{}
+	for i := len(p.sent) - 1; i >= 0; i-- {
+		sent := &p.sent[i]
+		if !bytes.Equal(sent.payload[:sent.size], payload) {
+			continue
 		}
+		at = sent.at
+		if i < p.passed {
+			p.passed--
+		} else {
+			p.passed, p.forgotten = i, 0
+		}
+		p.sent = slices.Delete(p.sent, i, i+1)
+		return at, true, rfc.Set{}
 	}
-	if len(p.waiting) > 0 {
+	switch {
+	case p.forgotten > 0: // taken for the answer of the oldest
+		p.forgotten--
+		return 0, false, rfc.Set{}
+	case p.Waiting() > 0:
 		return 0, false, rfc.SetOf(rfc.PongMatchesPing)
 	}
 	return 0, false, rfc.SetOf(rfc.PongAnswersPing)
 }
 
 // Waiting returns the number of Pings without an answer.
-func (p *Pings) Waiting() int { return len(p.waiting) }
+func (p *Pings) Waiting() int { return len(p.sent) - p.passed }

@@ -141,7 +141,7 @@ func (r *Receiver) beginFrame(headerBytes int) Event {
 	case h.Masked && r.Role == Client:
 		broken.Add(rfc.ServerMustNotMask)
 	}
-	if h.Masked {
+	if h.Masked && r.Role == Server {
 		if r.keyed && h.MaskingKey == r.lastKey {
 			broken.Add(rfc.FreshMaskingKey)
 		}

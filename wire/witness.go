@@ -42,7 +42,7 @@ func (w *Witness) Next(sender Role, in []byte) (Event, int) {
 	ev, n := from.sent.Next(in)
 	switch ev.Kind {
 	case Ping:
-		if !to.closed {
+		if !from.closed && !to.closed {
 			from.pings.Sent(ev.Data, ev.Offset)
 		}
 	case Pong:

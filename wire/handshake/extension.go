@@ -44,11 +44,8 @@ func FormatExtensions(list []Extension) string {
 func ParseExtensions(values []string) (list []Extension, ok bool) {
 	for _, v := range values {
 		s := scanner{rest: v}
-		for first := true; ; first = false {
-			s.spaces()
-			if s.rest == "" && first && len(values) > 0 && strings.TrimSpace(v) == "" {
-				return list, false // an empty header is no list of one or more
-			}
+		s.spaces()
+		for {
 			e, ok := s.extension()
 			if !ok {
 				return list, false

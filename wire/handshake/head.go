@@ -19,6 +19,11 @@ type Request struct {
 	Header map[string][]string // the others, by canonical name
 	Body   bool                // a body is announced
 	Broken rfc.Set             // what broke while the bytes were read
+
+	// Pipelined says that bytes came behind the head, before any response to
+	// it. ParseRequest sets it when it is given them; a shell whose reader holds
+	// them back sets it itself. They are no reason to refuse the request.
+	Pipelined bool
 }
 
 // Response is the response of an opening handshake.
@@ -38,7 +43,7 @@ type Response struct {
 // What is no HTTP or larger than the limit is returned at once, with Broken
 // set and n the number of bytes looked at.
 func ParseRequest(b []byte, limit int) (r Request, n int) {
-	head, n, verdict := splitHead(b, limit)
+	head, n, verdict := splitHead(b, limit, mayBeRequest)
 	switch verdict {
 	case headUnfinished:
 		return Request{}, 0
@@ -50,7 +55,7 @@ func ParseRequest(b []byte, limit int) (r Request, n int) {
 	line, fields := cutLine(head)
 	ok := true
 	parts := strings.Split(line.text, " ")
-	if len(parts) != 3 || line.bare || !IsToken(parts[0]) || parts[1] == "" || !isProto(parts[2]) {
+	if len(parts) != 3 || line.bare || !IsFieldValue(line.text) || !IsToken(parts[0]) || parts[1] == "" || !isProto(parts[2]) {
 		ok = false
 	}
 	r.Method = parts[0]
@@ -63,6 +68,7 @@ func ParseRequest(b []byte, limit int) (r Request, n int) {
 	r.Host = r.Header["Host"]
 	delete(r.Header, "Host")
 	r.Body = announcesBody(r.Header)
+	r.Pipelined = len(b) > n
 	if !ok || !fieldsOK {
 		r.Broken.Add(rfc.RequestSyntax)
 	}
@@ -72,7 +78,7 @@ func ParseRequest(b []byte, limit int) (r Request, n int) {
 // ParseResponse reads the response head that b begins with, as ParseRequest
 // does a request's.
 func ParseResponse(b []byte, limit int) (r Response, n int) {
-	head, n, verdict := splitHead(b, limit)
+	head, n, verdict := splitHead(b, limit, mayBeResponse)
 	switch verdict {
 	case headUnfinished:
 		return Response{}, 0
@@ -110,15 +116,14 @@ const (
 	headForeign // no HTTP
 )
 
-// splitHead finds the head that b begins with, without its empty line.
-func splitHead(b []byte, limit int) (head []byte, n int, v headVerdict) {
+// splitHead finds the head that b begins with, without its empty line. mayBe
+// tells from the first bytes whether a head can follow.
+func splitHead(b []byte, limit int, mayBe func([]byte) bool) (head []byte, n int, v headVerdict) {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	for i := range min(len(b), 8) { // a start line begins with a method or HTTP/
-		if c := b[i]; !isTokenChar(c) && (i == 0 || c != ' ' && c != '/') {
-			return nil, len(b), headForeign
-		}
+	if !mayBe(b) {
+		return nil, len(b), headForeign
 	}
 	look := b[:min(len(b), limit)]
 	end, n := -1, 0
@@ -135,6 +140,26 @@ func splitHead(b []byte, limit int) (head []byte, n int, v headVerdict) {
 		return nil, len(b), headTooLarge
 	}
 	return nil, 0, headUnfinished
+}
+
+// mayBeRequest reports whether b begins with a method, as far as it goes.
+func mayBeRequest(b []byte) bool {
+	for i, c := range b[:min(len(b), 8)] {
+		if c == ' ' && i > 0 {
+			return true
+		}
+		if !isTokenChar(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// mayBeResponse reports whether b begins with the name of HTTP, as far as it
+// goes.
+func mayBeResponse(b []byte) bool {
+	n := min(len(b), len("HTTP/"))
+	return string(b[:n]) == "HTTP/"[:n]
 }
 
 // headLine is a line of a head, without its end.

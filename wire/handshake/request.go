@@ -29,7 +29,8 @@ type Offer struct {
 
 // Offer reads what the request asks for and judges the whole request but its
 // origin (RFC 6455 4.1, 4.2.1). The offer holds what could be read, even of a
-// broken request.
+// broken request. Refuse the request when broken.Fatal() is a rule: a set that
+// is not clean may hold no more than a note.
 func (r *Request) Offer() (o Offer, broken rfc.Set) {
 	broken = r.Broken
 	judge := func(rule rfc.Rule, kept bool) {
@@ -47,9 +48,10 @@ func (r *Request) Offer() (o Offer, broken rfc.Set) {
 	judge(rfc.RequestUpgrade, listed(r.Header[fieldUpgrade], "websocket"))
 	judge(rfc.RequestConnection, listed(r.Header[fieldConnection], "upgrade"))
 	judge(rfc.NoRequestBody, !r.Body)
+	judge(rfc.WaitForResponse, !r.Pipelined)
 
 	versions := r.Header[fieldVersion]
-	judge(rfc.OneVersion, len(versions) <= 1)
+	judge(rfc.OneVersion, len(versions) == 0 || len(versions) == 1 && !strings.Contains(versions[0], ","))
 	judge(rfc.Version13, slices.Contains(versions, "13"))
 
 	keys := r.Header[fieldKey]

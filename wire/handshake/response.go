@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -33,7 +34,7 @@ func (r *Response) Agreement(o Offer) (a Agreement, broken rfc.Set) {
 		judge(rfc.VersionsListed, r.Status != 426 || len(r.Header[fieldVersion]) > 0)
 		return a, broken
 	}
-	judge(rfc.ResponseUpgrade, len(r.Header[fieldUpgrade]) == 1 && listed(r.Header[fieldUpgrade], "websocket"))
+	judge(rfc.ResponseUpgrade, len(r.Header[fieldUpgrade]) == 1 && strings.EqualFold(r.Header[fieldUpgrade][0], "websocket"))
 	judge(rfc.ResponseConnection, listed(r.Header[fieldConnection], "upgrade"))
 	judge(rfc.NoResponseBody, !r.Body)
 
@@ -46,8 +47,9 @@ func (r *Response) Agreement(o Offer) (a Agreement, broken rfc.Set) {
 
 	if names := r.Header[fieldProtocol]; len(names) > 0 {
 		a.Subprotocol = names[0]
-		judge(rfc.OneSubprotocol, len(names) == 1 && IsToken(a.Subprotocol))
-		judge(rfc.SubprotocolOffered, !IsToken(a.Subprotocol) || slices.Contains(o.Subprotocols, a.Subprotocol))
+		one := len(names) == 1 && !strings.Contains(a.Subprotocol, ",")
+		judge(rfc.OneSubprotocol, one)
+		judge(rfc.SubprotocolOffered, !one || slices.Contains(o.Subprotocols, a.Subprotocol))
 	}
 
 	var ok bool

@@ -1,7 +1,8 @@
 package rfc
 
 // The rules, in the order in which a reader of the wire comes upon them: the
-// first rule of a Set is the first that was broken.
+// first rule of a Set is the first that was broken. Of two that one defect
+// breaks, the one that says more stands first.
 const (
 	none Rule = iota
 
@@ -28,8 +29,8 @@ const (
 	ResponseSyntax
 	ResponseSize
 	ResponseHTTP11
-	SwitchingProtocols
 	VersionsListed
+	SwitchingProtocols
 	ResponseUpgrade
 	ResponseConnection
 	OneAccept
@@ -70,8 +71,8 @@ const (
 	PingAnswered
 	CloseAnswered
 	CloseCodeEchoed
-	CloseBeforeEnd
 	EndBetweenFrames
+	CloseBeforeEnd
 	ServerEndsTCP
 )
 
@@ -143,12 +144,12 @@ var registry = [...]Info{
 	ResponseHTTP11: {"ResponseHTTP11", "response-http11", 6455, "4.2.2", Must, Server,
 		"The response's HTTP version is 1.1 or higher.",
 		"HTTP/1.0, usually from a proxy in between.", 0, refused},
-	SwitchingProtocols: {"SwitchingProtocols", "switching-protocols", 6455, "4.1", Must, Server,
-		"The response's status is 101.",
-		"Any other status: the upgrade was refused, redirected, or answered by something that does not know WebSocket.", 0, refused},
 	VersionsListed: {"VersionsListed", "versions-listed", 6455, "4.4", Must, Server,
 		"A 426 answer to a version that the server does not speak lists the versions it does in Sec-WebSocket-Version.",
 		"426 without the header: the client cannot know what to try next.", 0, refused},
+	SwitchingProtocols: {"SwitchingProtocols", "switching-protocols", 6455, "4.1", Must, Server,
+		"The response's status is 101.",
+		"Any other status: the upgrade was refused, redirected, or answered by something that does not know WebSocket.", 0, refused},
 	ResponseUpgrade: {"ResponseUpgrade", "response-upgrade", 6455, "4.1", Must, Server,
 		"The response's Upgrade header is the word websocket.",
 		"No Upgrade header or another value, usually a proxy in between.", 0, refused},
@@ -254,12 +255,12 @@ var registry = [...]Info{
 	CloseCodeEchoed: {"CloseCodeEchoed", "close-code-echoed", 6455, "5.5.1", Note, Endpoint,
 		"The answer to a Close carries the status code that it answers. Most endpoints do so; the RFC calls it typical.",
 		"Another code in the answer; often both sides began at the same time.", 0, 0},
-	CloseBeforeEnd: {"CloseBeforeEnd", "close-before-end", 6455, "7.1.2", Should, Endpoint,
-		"An endpoint ends an open connection by the closing handshake.",
-		"FIN or RST without a Close frame: each side reports 1006. A crash, a killed process, or an idle timeout on the way.", 0, 0},
 	EndBetweenFrames: {"EndBetweenFrames", "end-between-frames", 6455, "7.1.5", Must, Endpoint,
 		"The bytes end after a whole frame and a whole message.",
 		"FIN or RST inside a frame, or with a fragmented message unfinished.", 0, 0},
+	CloseBeforeEnd: {"CloseBeforeEnd", "close-before-end", 6455, "7.1.2", Should, Endpoint,
+		"An endpoint ends an open connection by the closing handshake.",
+		"FIN or RST without a Close frame: each side reports 1006. A crash, a killed process, or an idle timeout on the way.", 0, 0},
 	ServerEndsTCP: {"ServerEndsTCP", "server-ends-tcp", 6455, "7.1.1", Should, Client,
 		"After the closing handshake the server ends the TCP connection first.",
 		"The client's FIN comes first, which leaves the port in TIME_WAIT on its side.", 0, 0},

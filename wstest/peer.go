@@ -29,19 +29,12 @@ func ServePeer(t testing.TB, opts *websocket.DialOptions) (client *websocket.Con
 	t.Helper()
 	near, far := net.Pipe()
 	p = NewPeer(t, far)
-	opened := make(chan error, 1)
 	go func() {
-		key, err := p.readRequest()
-		if err == nil {
-			p.out <- handshake.AppendSwitching(nil, key, handshake.Agreement{}, nil)
-		}
-		opened <- err
+		request := p.ReadRequest()
+		offer, _ := request.Offer()
+		p.out <- handshake.AppendSwitching(nil, offer.Key, handshake.Agreement{}, nil)
 	}()
-	client = Dial(t, near, opts)
-	if err := <-opened; err != nil {
-		t.Fatalf("wstest: the peer could not read the request: %v", err)
-	}
-	return client, p
+	return Dial(t, near, opts), p
 }
 
 // DialPeer returns a server's connection and the peer that plays its client.
@@ -56,7 +49,7 @@ func DialPeer(t testing.TB, opts *websocket.AcceptOptions) (server *websocket.Co
 		server, err = Accept(far, opts)
 		accepted <- err
 	}()
-	p.readHead()
+	p.ReadResponse()
 	if err := <-accepted; err != nil {
 		t.Fatalf("wstest: accept: %v", err)
 	}
@@ -179,30 +172,28 @@ func (p *Peer) fill() error {
 	return err
 }
 
-// readRequest reads the request's head and returns its key.
-func (p *Peer) readRequest() (key string, err error) {
+// ReadRequest reads the head of a request, as far as it comes.
+func (p *Peer) ReadRequest() handshake.Request {
 	for {
 		if r, n := handshake.ParseRequest(p.in, 0); n > 0 {
 			p.in = p.in[n:]
-			offer, _ := r.Offer()
-			return offer.Key, nil
+			return r
 		}
-		if err := p.fill(); err != nil {
-			return "", err
+		if p.fill() != nil {
+			return handshake.Request{}
 		}
 	}
 }
 
-// readHead reads the response's head.
-func (p *Peer) readHead() {
-	p.t.Helper()
+// ReadResponse reads the head of a response, as far as it comes.
+func (p *Peer) ReadResponse() handshake.Response {
 	for {
-		if _, n := handshake.ParseResponse(p.in, 0); n > 0 {
+		if r, n := handshake.ParseResponse(p.in, 0); n > 0 {
 			p.in = p.in[n:]
-			return
+			return r
 		}
-		if err := p.fill(); err != nil {
-			p.t.Fatalf("wstest: no response to the handshake: %v", err)
+		if p.fill() != nil {
+			return handshake.Response{}
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package websocket
 
+import "io"
+
 // SetNonce makes Dial use the nonce, and so a key that is known beforehand.
 func (o *DialOptions) SetNonce(nonce [16]byte) { o.nonce = func() [16]byte { return nonce } }
 
@@ -34,3 +36,6 @@ func PoisonBuffers(with string) {
 		}
 	}
 }
+
+// WriteFragment sends a fragment of its own, however small.
+func WriteFragment(w io.Writer, p []byte) error { return w.(*messageWriter).fragment(p, false) }

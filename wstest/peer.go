@@ -20,8 +20,9 @@ type Peer struct {
 	t    testing.TB
 	nc   net.Conn
 	out  chan []byte
-	in   []byte // received and not consumed
-	over error  // why no more comes
+	stop chan struct{} // closed when the test ends
+	in   []byte        // received and not consumed
+	over error         // why no more comes
 }
 
 // ServePeer returns a client and the peer that plays its server.
@@ -32,7 +33,7 @@ func ServePeer(t testing.TB, opts *websocket.DialOptions) (client *websocket.Con
 	go func() {
 		request := p.ReadRequest()
 		offer, _ := request.Offer()
-		p.out <- handshake.AppendSwitching(nil, offer.Key, handshake.Agreement{}, nil)
+		p.SendBytes(handshake.AppendSwitching(nil, offer.Key, handshake.Agreement{}, nil))
 	}()
 	return Dial(t, near, opts), p
 }
@@ -42,7 +43,7 @@ func DialPeer(t testing.TB, opts *websocket.AcceptOptions) (server *websocket.Co
 	t.Helper()
 	near, far := net.Pipe()
 	p = NewPeer(t, near)
-	p.out <- handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil)
+	p.SendBytes(handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil))
 	accepted := make(chan error, 1)
 	go func() {
 		var err error
@@ -59,23 +60,31 @@ func DialPeer(t testing.TB, opts *websocket.AcceptOptions) (server *websocket.Co
 
 // NewPeer returns a peer at an end of any connection, before the handshake.
 func NewPeer(t testing.TB, nc net.Conn) *Peer {
-	p := &Peer{t: t, nc: nc, out: make(chan []byte, 1024)}
-	go func() {
-		for b := range p.out {
-			if b == nil {
-				nc.Close()
-				return
-			}
-			if _, err := nc.Write(b); err != nil {
-				return
-			}
-		}
-	}()
+	p := &Peer{t: t, nc: nc, out: make(chan []byte, 1024), stop: make(chan struct{})}
+	go p.write()
 	t.Cleanup(func() {
 		nc.Close()
-		close(p.out)
+		close(p.stop)
 	})
 	return p
+}
+
+// write sends what the script has queued. Nothing, as nil, stands for the end.
+func (p *Peer) write() {
+	for {
+		select {
+		case b := <-p.out:
+			if b == nil {
+				p.nc.Close()
+				return
+			}
+			if _, err := p.nc.Write(b); err != nil {
+				return
+			}
+		case <-p.stop:
+			return
+		}
+	}
 }
 
 // Send sends the bytes that the line stands for, in the notation of package
@@ -90,10 +99,22 @@ func (p *Peer) Send(line string) {
 }
 
 // SendBytes sends the bytes.
-func (p *Peer) SendBytes(b []byte) { p.out <- b }
+func (p *Peer) SendBytes(b []byte) {
+	if b == nil {
+		b = []byte{}
+	}
+	p.queue(b)
+}
 
 // End ends the peer's side without a word, once all is sent.
-func (p *Peer) End() { p.out <- nil }
+func (p *Peer) End() { p.queue(nil) }
+
+func (p *Peer) queue(b []byte) {
+	select {
+	case p.out <- b:
+	case <-p.stop:
+	}
+}
 
 // Want reads a frame and compares it with the header, in the words of
 // frame.Header.String without its MASK, and with the payload, unmasked: for

@@ -89,14 +89,16 @@ func validHost(host string) bool {
 // parseTokens reads the elements of a header that lists tokens, each once.
 func parseTokens(values []string) (tokens []string, ok bool) {
 	ok = true
+	seen := map[string]bool{}
 	for _, v := range values {
 		for element := range strings.SplitSeq(v, ",") {
 			t := strings.Trim(element, " \t")
-			if !IsToken(t) || slices.Contains(tokens, t) {
+			if !IsToken(t) || seen[t] {
 				ok = false
 				continue
 			}
 			tokens = append(tokens, t)
+			seen[t] = true
 		}
 	}
 	return tokens, ok

@@ -76,7 +76,7 @@ func (r *Request) IsUpgrade() bool {
 }
 
 func validTarget(target string) bool {
-	if strings.Contains(target, "#") || !IsFieldValue(target) || strings.Contains(target, " ") {
+	if strings.ContainsAny(target, "# \t") || !IsFieldValue(target) {
 		return false
 	}
 	return strings.HasPrefix(target, "/") || strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://")

@@ -351,7 +351,7 @@ func inPieces(t *testing.T, v vectors.Vector) {
 			check(fmt.Sprint("cut at ", cut), all[:cut], all[cut:])
 		}
 		check("byte by byte", bytes.SplitAfter(all, nil)...)
-		for range 20 {
+		for range 4 + 16*min(1, 2000/max(1, len(all))) {
 			check("random cuts", randomPieces(r, all)...)
 		}
 		return
@@ -405,7 +405,7 @@ func headInPieces(t *testing.T, head []byte, parse func([]byte) (rfc.Set, int)) 
 // some between when they are many.
 func someCuts(r *rand.Rand, n int) (cuts []int) {
 	for cut := range n + 1 {
-		if n < 2000 || cut < 20 || cut > n-20 || r.IntN(n/5) == 0 {
+		if n < 2000 || cut < 4 || cut > n-4 || r.IntN(n/4) == 0 {
 			cuts = append(cuts, cut)
 		}
 	}

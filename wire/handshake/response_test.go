@@ -78,6 +78,24 @@ func TestAppendSwitching(t *testing.T) {
 	}
 }
 
+func TestInterim(t *testing.T) {
+	t.Parallel()
+	in := head("HTTP/1.1 103 Early Hints", "Link: </a>") + goodResponse()
+	first, n := handshake.ParseResponse([]byte(in), 0)
+	if !first.Interim() {
+		t.Errorf("%+v announces no other", first)
+	}
+	second, m := handshake.ParseResponse([]byte(in[n:]), 0)
+	if second.Interim() || n+m != len(in) || second.Status != 101 {
+		t.Errorf("behind it, %+v", second)
+	}
+	for status, want := range map[int]bool{99: false, 100: true, 101: false, 102: true, 199: true, 200: false, 426: false} {
+		if r := (handshake.Response{Status: status}); r.Interim() != want {
+			t.Errorf("%d: Interim = %v", status, !want)
+		}
+	}
+}
+
 func TestRefusalHeader(t *testing.T) {
 	t.Parallel()
 	for rule, want := range map[rfc.Rule]map[string][]string{

@@ -2,6 +2,7 @@ package deflate
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -86,9 +87,9 @@ func distanceSymbol(d uint16) int {
 	return 2*n + int(d>>(n-1)&1)
 }
 
-// count counts the symbols and returns the extra bits that they take in any
-// code.
-func (b *block) count() (extra int) {
+// count counts the symbols. It returns how many bits they take in a fixed
+// block, and how many of these are extra bits, which any code needs.
+func (b *block) count() (fixed, extra int) {
 	t := b.codes
 	clear(t.litLenCount[:])
 	clear(t.distanceCount[:])
@@ -99,10 +100,8 @@ func (b *block) count() (extra int) {
 			continue
 		}
 		i++
-		l := lengthSymbols[uint8(s-isMatch-minMatch)]
-		d := distanceSymbol(b.symbols[i])
-		t.litLenCount[lengthSymbol+int(l)]++
-		t.distanceCount[d]++
+		t.litLenCount[lengthSymbol+int(lengthSymbols[uint8(s-isMatch-minMatch)])]++
+		t.distanceCount[distanceSymbol(b.symbols[i])]++
 	}
 	t.litLenCount[endOfBlock] = 1
 	for i, n := range t.litLenCount[lengthSymbol:] {
@@ -110,39 +109,42 @@ func (b *block) count() (extra int) {
 	}
 	for i, n := range t.distanceCount {
 		extra += int(n) * int(distanceExtra[i])
+		fixed += int(n) * fixedDistanceBits
 	}
-	return extra
+	for s, n := range t.litLenCount {
+		fixed += int(n) * int(fixedLitLenBits[s])
+	}
+	return fixed + extra, extra
 }
 
 // appendBlock writes the block, which stands for p if p is not nil, and begins
 // a new one.
 func (c *Compressor) appendBlock(dst, p []byte) []byte {
 	t := c.codes
-	extra := c.count()
-	fixed := 3 + extra
-	for s, n := range t.litLenCount {
-		fixed += int(n) * int(fixedLitLenCodes[s].size())
-	}
-	for _, n := range t.distanceCount {
-		fixed += int(n) * fixedDistanceBits
-	}
-	dynamic := 3 + extra + t.plan()
-	best := min(fixed, dynamic)
+	fixed, extra := c.count()
+	stored := math.MaxInt
 	if p != nil {
-		if stored := storedBits(len(p), c.nbits); stored <= best {
-			dst = c.appendStored(dst, p)
-			c.begin()
-			return dst
+		stored = storedBits(len(p), c.nbits) - 3
+	}
+	best, dynamic := fixed, false
+	if t.leastBits()+extra < min(fixed, stored) {
+		if size := t.plan() + extra; size < fixed {
+			best, dynamic = size, true
 		}
 	}
+	if stored <= best {
+		dst = c.appendStored(dst, p)
+		c.begin()
+		return dst
+	}
 	dst = slices.Grow(dst, best/8+16+8)
-	if fixed <= dynamic {
-		dst = c.put(dst, blockFixed<<1, 3)
-		dst = c.appendSymbols(dst, &fixedLitLenCodes, &fixedDistanceCodes)
-	} else {
+	if dynamic {
 		dst = c.put(dst, blockDynamic<<1, 3)
 		dst = c.appendDynamicHeader(dst)
 		dst = c.appendSymbols(dst, &t.litLen, &t.distance)
+	} else {
+		dst = c.put(dst, blockFixed<<1, 3)
+		dst = c.appendSymbols(dst, &fixedLitLenCodes, &fixedDistanceCodes)
 	}
 	c.begin()
 	return dst

@@ -23,7 +23,7 @@ type effort struct {
 }
 
 var efforts = [...]effort{
-	Default: {depth: 24, lazy: 32, nice: 96},
+	Default: {depth: 12, lazy: 32, nice: 96},
 	Fastest: {depth: 0, lazy: 0, nice: maxMatch},
 	Best:    {depth: 512, lazy: maxMatch, nice: maxMatch},
 }

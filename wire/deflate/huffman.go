@@ -1,6 +1,7 @@
 package deflate
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -42,7 +43,6 @@ func assignCodes(codes []code, lengths []uint8) {
 		next[l+1] = (next[l] + count[l]) << 1
 	}
 	for s, l := range lengths {
-		codes[s] = 0
 		if l != 0 {
 			codes[s] = makeCode(next[l&15], l)
 			next[l&15]++
@@ -141,7 +141,41 @@ type dynamicHeader struct {
 	sent       int
 }
 
-// plan makes the codes of a dynamic block from the counts. It returns how many
+// log2 is the logarithm of 1 to 255, rounded down to 1/16.
+var log2 = func() (l [256]uint8) {
+	for i := 1; i < len(l); i++ {
+		l[i] = uint8(math.Log2(float64(i)) * 16)
+	}
+	return l
+}()
+
+// leastBits is a guess, on the low side, of what plan would return: nearly the
+// entropy of the symbols, and a lean header.
+func (t *blockCodes) leastBits() int {
+	used := 0
+	entropy := func(counts []uint32) int {
+		total, sum := uint32(0), 0
+		for _, n := range counts {
+			if n == 0 {
+				continue
+			}
+			used++
+			total += n
+			sum += int(n) * log2Of(n)
+		}
+		return int(total)*log2Of(total) - sum
+	}
+	bits := entropy(t.litLenCount[:]) + entropy(t.distanceCount[:])
+	return bits/16 + 14 + 3*12 + 2*used
+}
+
+// log2Of is the logarithm of n in units of 1/16.
+func log2Of(n uint32) int {
+	shift := max(0, bits.Len32(n)-8)
+	return 16*shift + int(log2[n>>shift&255])
+}
+
+// plan makes the code lengths of a dynamic block from the counts. It returns how many
 // bits its header and its symbols take, without the symbols' extra bits.
 func (t *blockCodes) plan() (size int) {
 	h := &t.header
@@ -154,9 +188,6 @@ func (t *blockCodes) plan() (size int) {
 	for s, n := range t.distanceCount {
 		size += int(n) * int(distances[s])
 	}
-	assignCodes(t.litLen[:], h.lengths[:numLitLen])
-	assignCodes(t.distance[:], distances[:])
-
 	h.litLens, h.distances = numLitLen, numDistance
 	for h.litLens > lengthSymbol && h.lengths[h.litLens-1] == 0 {
 		h.litLens--
@@ -203,7 +234,6 @@ func (h *dynamicHeader) plan() (size int) {
 		}
 	}
 	codeLengths(h.codeLens[:], h.codeCounts[:], 7)
-	assignCodes(h.codes[:], h.codeLens[:])
 	h.sent = numCodeLength
 	for h.sent > 4 && h.codeLens[codeLengthOrder[h.sent-1]] == 0 {
 		h.sent--
@@ -221,7 +251,11 @@ func (h *dynamicHeader) add(symbol uint16, extra int) {
 }
 
 func (c *Compressor) appendDynamicHeader(dst []byte) []byte {
-	h := &c.codes.header
+	t := c.codes
+	h := &t.header
+	assignCodes(h.codes[:], h.codeLens[:])
+	assignCodes(t.litLen[:], h.lengths[:h.litLens])
+	assignCodes(t.distance[:], h.lengths[h.litLens:h.litLens+h.distances])
 	dst = c.put(dst, uint32(h.litLens-257)|uint32(h.distances-1)<<5|uint32(h.sent-4)<<10, 14)
 	for _, s := range codeLengthOrder[:h.sent] {
 		dst = c.put(dst, uint32(h.codeLens[s]), 3)

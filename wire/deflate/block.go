@@ -25,19 +25,10 @@ type block struct {
 
 const isMatch = 1 << 15
 
-// blockCodes is the scratch space of appendBlock.
-type blockCodes struct {
-	litLenCount   [numLitLen]uint32
-	distanceCount [numDistance]uint32
-	litLen        [numLitLen]code
-	distance      [numDistance]code
-	header        dynamicHeader
-}
-
 func (b *block) take(window int) {
 	b.capacity = min(max(window, 1024), 8192)
 	b.symbols = make([]uint16, 0, b.capacity+2)
-	b.codes = new(blockCodes)
+	b.codes = newBlockCodes()
 }
 
 func (b *block) reset() {
@@ -87,41 +78,13 @@ func distanceSymbol(d uint16) int {
 	return 2*n + int(d>>(n-1)&1)
 }
 
-// count counts the symbols. It returns how many bits they take in a fixed
-// block, and how many of these are extra bits, which any code needs.
-func (b *block) count() (fixed, extra int) {
-	t := b.codes
-	clear(t.litLenCount[:])
-	clear(t.distanceCount[:])
-	for i := 0; i < len(b.symbols); i++ {
-		s := b.symbols[i]
-		if s < isMatch {
-			t.litLenCount[s&255]++
-			continue
-		}
-		i++
-		t.litLenCount[lengthSymbol+int(lengthSymbols[uint8(s-isMatch-minMatch)])]++
-		t.distanceCount[distanceSymbol(b.symbols[i])]++
-	}
-	t.litLenCount[endOfBlock] = 1
-	for i, n := range t.litLenCount[lengthSymbol:] {
-		extra += int(n) * int(lengthExtra[i])
-	}
-	for i, n := range t.distanceCount {
-		extra += int(n) * int(distanceExtra[i])
-		fixed += int(n) * fixedDistanceBits
-	}
-	for s, n := range t.litLenCount {
-		fixed += int(n) * int(fixedLitLenBits[s])
-	}
-	return fixed + extra, extra
-}
-
 // appendBlock writes the block, which stands for p if p is not nil, and begins
 // a new one.
 func (c *Compressor) appendBlock(dst, p []byte) []byte {
 	t := c.codes
-	fixed, extra := c.count()
+	t.count(c.symbols)
+	extra := t.extraBits()
+	fixed := t.fixedBits() + extra
 	stored := math.MaxInt
 	if p != nil {
 		stored = storedBits(len(p), c.nbits) - 3
@@ -141,10 +104,10 @@ func (c *Compressor) appendBlock(dst, p []byte) []byte {
 	if dynamic {
 		dst = c.put(dst, blockDynamic<<1, 3)
 		dst = c.appendDynamicHeader(dst)
-		dst = c.appendSymbols(dst, &t.litLen, &t.distance)
+		dst = c.appendSymbols(dst, t.litLen.codes, t.distance.codes)
 	} else {
 		dst = c.put(dst, blockFixed<<1, 3)
-		dst = c.appendSymbols(dst, &fixedLitLenCodes, &fixedDistanceCodes)
+		dst = c.appendSymbols(dst, fixedLitLenCodes, fixedDistanceCodes)
 	}
 	c.begin()
 	return dst
@@ -206,7 +169,8 @@ func (b *block) appendWholeBytes(dst []byte) []byte {
 
 // appendSymbols writes the symbols and the end of the block. dst has room for
 // them and a word more.
-func (b *block) appendSymbols(dst []byte, litLen *[numLitLen]code, distance *[numDistance]code) []byte {
+func (b *block) appendSymbols(dst []byte, litLenCodes, distanceCodes []code) []byte {
+	litLen, distance := (*[numLitLen]code)(litLenCodes), (*[numDistance]code)(distanceCodes)
 	out := dst[:cap(dst)]
 	w := len(dst)
 	acc, n := b.bits, b.nbits

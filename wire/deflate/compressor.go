@@ -112,7 +112,7 @@ func (c *Compressor) Compact() {
 		return
 	}
 	c.buf = append([]byte(nil), c.history()...)
-	c.head, c.head3, c.prev, c.symbols, c.codes = nil, nil, nil, nil, nil
+	c.head, c.prev, c.symbols, c.codes = nil, nil, nil, nil
 }
 
 // AppendHistory appends the history to dst: the last bytes that went in, at
@@ -134,9 +134,9 @@ func (c *Compressor) SetHistory(history []byte) {
 
 // Size returns the bytes of memory held now.
 func (c *Compressor) Size() int {
-	size := int(unsafe.Sizeof(*c)) + cap(c.buf) + 2*(cap(c.head)+cap(c.head3)+cap(c.prev)+cap(c.symbols))
+	size := int(unsafe.Sizeof(*c)) + cap(c.buf) + 2*(cap(c.head)+cap(c.prev)+cap(c.symbols))
 	if c.codes != nil {
-		size += int(unsafe.Sizeof(*c.codes))
+		size += c.codes.size()
 	}
 	return size
 }

@@ -52,11 +52,8 @@ var (
 	}()
 	codeLengthEntry = func() (e [numCodeLength]uint32) {
 		for s := range e {
-			e[s] = entryLiteral | uint32(s)<<16
+			e[s] = entryLiteral | uint32(s)<<16 | uint32(codeLengthExtra[s])
 		}
-		e[repeatPrevious] += 2
-		e[repeatZero] += 3
-		e[repeatZeroLong] += 7
 		return e
 	}()
 )

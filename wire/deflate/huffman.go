@@ -17,14 +17,20 @@ func makeCode(canonical uint16, size uint8) code {
 func (k code) bits() uint32 { return uint32(k & 0xffff) }
 func (k code) size() uint   { return uint(k >> 16) }
 
+// The codes of fixed blocks (RFC 1951, 3.2.6).
 var (
-	fixedLitLenCodes = func() (codes [numLitLen]code) {
-		var all [288]code
-		assignCodes(all[:], fixedLitLenBits[:])
-		copy(codes[:], all[:])
-		return codes
+	fixedLitLenCodes = func() []code {
+		a := makeAlphabet(len(fixedLitLenBits))
+		for s := range a.counts {
+			a.counts[s] = 1
+		}
+		a.collect()
+		copy(a.lengths, fixedLitLenBits[:])
+		a.assign()
+		return a.codes
 	}()
-	fixedDistanceCodes = func() (codes [numDistance]code) {
+	fixedDistanceCodes = func() []code {
+		codes := make([]code, numDistance)
 		for i := range codes {
 			codes[i] = makeCode(uint16(i), fixedDistanceBits)
 		}
@@ -32,62 +38,144 @@ var (
 	}()
 )
 
-// assignCodes makes the canonical code (RFC 1951, 3.2.2) of these lengths.
-func assignCodes(codes []code, lengths []uint8) {
-	var count, next [maxCodeBits + 2]uint16
-	for _, l := range lengths {
-		count[l&15]++
-	}
-	count[0] = 0
-	for l := 1; l <= maxCodeBits; l++ {
-		next[l+1] = (next[l] + count[l]) << 1
-	}
-	for s, l := range lengths {
-		if l != 0 {
-			codes[s] = makeCode(next[l&15], l)
-			next[l&15]++
-		}
-	}
+// alphabet is a set of symbols on the way to a Huffman code of their own.
+type alphabet struct {
+	counts  []uint32 // how often each symbol occurs
+	present []uint32 // those that occur, rising: count<<9 | symbol
+	lengths []uint8  // of their codes; 0 for those that do not occur
+	codes   []code   // undefined for those
 }
 
-// codeLengths finds the lengths, at most limit, of a prefix code that takes the
-// fewest bits for these counts, or close to that where the limit bites. A
-// symbol that does not occur gets 0; one that occurs alone gets 1.
-func codeLengths(lengths []uint8, counts []uint32, limit int) {
-	// Leaves by rising count, the symbol in the low bits.
-	var sorted [numLitLen]uint32
+func makeAlphabet(n int) alphabet {
+	return alphabet{make([]uint32, n), make([]uint32, 0, n), make([]uint8, n), make([]code, n)}
+}
+
+func (a *alphabet) size() int {
+	return 4*len(a.counts) + 4*cap(a.present) + len(a.lengths) + 4*len(a.codes)
+}
+
+// collect finds the symbols that occur.
+func (a *alphabet) collect() {
+	present := a.present[:cap(a.present)]
 	n := 0
-	for s, c := range counts {
-		lengths[s] = 0
-		if c > 0 {
-			sorted[n] = c<<9 | uint32(s)
+	for s, c := range a.counts {
+		present[n] = c<<9 | uint32(s)
+		if c != 0 {
 			n++
 		}
 	}
-	leaves := sorted[:n]
-	slices.Sort(leaves)
+	a.present = present[:n]
+}
+
+// bits is what all symbols take with codes of these lengths.
+func (a *alphabet) bits(lengths []uint8) (sum int) {
+	for _, p := range a.present {
+		sum += int(p>>9) * int(lengths[p&511])
+	}
+	return sum
+}
+
+// entropy is the least that they take with any code, in bits; it may be off by
+// some for the sake of speed.
+func (a *alphabet) entropy() int {
+	total, sum := uint32(0), 0
+	for _, p := range a.present {
+		total += p >> 9
+		sum += int(p>>9) * log2Of(p>>9)
+	}
+	return (int(total)*log2Of(total) - sum) / 16
+}
+
+// log2 is the logarithm of 1 to 255, rounded down to 1/16.
+var log2 = func() (l [256]uint8) {
+	for i := 1; i < len(l); i++ {
+		l[i] = uint8(math.Log2(float64(i)) * 16)
+	}
+	return l
+}()
+
+// log2Of is the logarithm of n in units of 1/16.
+func log2Of(n uint32) int {
+	shift := max(0, bits.Len32(n)-8)
+	return 16*shift + int(log2[n>>shift&255])
+}
+
+// assign makes the canonical code (RFC 1951, 3.2.2) of the lengths.
+func (a *alphabet) assign() {
+	var next [maxCodeBits + 2]uint16
+	for _, p := range a.present {
+		next[a.lengths[p&511]+1]++
+	}
+	first := uint16(0)
+	for l := 1; l <= maxCodeBits; l++ {
+		next[l], first = first<<1, first<<1+next[l+1]
+	}
+	for _, p := range a.present {
+		l := a.lengths[p&511]
+		a.codes[p&511] = makeCode(next[l&15], l)
+		next[l&15]++
+	}
+}
+
+// tree is the scratch space of findLengths.
+type tree struct {
+	leaves [numLitLen]uint32     // as alphabet.present, but by rising count
+	weight [numLitLen]uint32     // of inner nodes
+	parent [2 * numLitLen]uint16 // of leaves, then of inner nodes
+	depth  [numLitLen]uint8      // of inner nodes
+}
+
+// sort returns the symbols by rising count. Most counts are small, so they are
+// dealt into buckets first.
+func (t *tree) sort(present []uint32) []uint32 {
+	const buckets = 64
+	var start [buckets + 1]uint16
+	for _, p := range present {
+		start[min(p>>9, buckets-1)+1]++
+	}
+	for i := 1; i < buckets; i++ {
+		start[i+1] += start[i]
+	}
+	leaves := t.leaves[:len(present)]
+	large := start[buckets-1]
+	for _, p := range present {
+		at := &start[min(p>>9, buckets-1)]
+		leaves[*at] = p
+		*at++
+	}
+	slices.Sort(leaves[large:])
+	return leaves
+}
+
+// findLengths finds the lengths, at most limit, of a prefix code that takes the
+// fewest bits, or close to that where the limit bites. A symbol that occurs
+// alone gets 1.
+func (a *alphabet) findLengths(t *tree, limit int) {
+	clear(a.lengths)
+	leaves := t.sort(a.present)
+	n := len(leaves)
 	if n < 2 {
 		for _, l := range leaves {
-			lengths[l&511] = 1
+			a.lengths[l&511] = 1
 		}
 		return
 	}
 
 	// Huffman's tree. Inner nodes come into being with rising weight, so that
 	// two queues, the leaves and the inner nodes, yield the two lightest.
-	var weight [numLitLen]uint32
-	var parent [2 * numLitLen]uint16 // leaves first, then inner nodes
+	weight := t.weight[:n-1]
+	leafParent, innerParent := t.parent[:n], t.parent[n:2*n-1]
 	leaf, inner := 0, 0
-	for made := range n - 1 {
+	for made := range weight {
 		sum := uint32(0)
 		for range 2 {
 			if leaf < n && (inner >= made || leaves[leaf]>>9 <= weight[inner]) {
 				sum += leaves[leaf] >> 9
-				parent[leaf] = uint16(made)
+				leafParent[leaf] = uint16(made)
 				leaf++
 			} else {
 				sum += weight[inner]
-				parent[n+inner] = uint16(made)
+				innerParent[inner] = uint16(made)
 				inner++
 			}
 		}
@@ -95,14 +183,15 @@ func codeLengths(lengths []uint8, counts []uint32, limit int) {
 	}
 
 	// From the root down: how many leaves at which depth.
-	var depth [numLitLen]uint8
-	var count [maxCodeBits + 1]int
+	depth := t.depth[:n-1]
+	depth[n-2] = 0
 	for i := n - 3; i >= 0; i-- {
-		depth[i] = depth[parent[n+i]] + 1
+		depth[i] = depth[innerParent[i]] + 1
 	}
+	var count [maxCodeBits + 1]int
 	excess := -1 << limit // of codes, in units of the longest code's share
-	for i := range n {
-		l := min(int(depth[parent[i]])+1, limit)
+	for _, p := range leafParent {
+		l := min(int(depth[p])+1, limit)
 		count[l]++
 		excess += 1 << (limit - l)
 	}
@@ -117,152 +206,10 @@ func codeLengths(lengths []uint8, counts []uint32, limit int) {
 		count[l+1] += 2
 		count[limit]--
 	}
-	i := 0
 	for l := limit; l > 0; l-- {
-		for range count[l] {
-			lengths[leaves[i]&511] = uint8(l)
-			i++
+		for _, s := range leaves[:count[l]] {
+			a.lengths[s&511] = uint8(l)
 		}
+		leaves = leaves[count[l]:]
 	}
-}
-
-// dynamicHeader is the code lengths of a dynamic block on their way to the
-// stream (RFC 1951, 3.2.7).
-type dynamicHeader struct {
-	lengths   [numLitLen + numDistance]uint8
-	litLens   int
-	distances int
-
-	runs       []uint16 // symbols, extra bits above
-	room       [numLitLen + numDistance]uint16
-	codeCounts [numCodeLength]uint32
-	codeLens   [numCodeLength]uint8
-	codes      [numCodeLength]code
-	sent       int
-}
-
-// log2 is the logarithm of 1 to 255, rounded down to 1/16.
-var log2 = func() (l [256]uint8) {
-	for i := 1; i < len(l); i++ {
-		l[i] = uint8(math.Log2(float64(i)) * 16)
-	}
-	return l
-}()
-
-// leastBits is a guess, on the low side, of what plan would return: nearly the
-// entropy of the symbols, and a lean header.
-func (t *blockCodes) leastBits() int {
-	used := 0
-	entropy := func(counts []uint32) int {
-		total, sum := uint32(0), 0
-		for _, n := range counts {
-			if n == 0 {
-				continue
-			}
-			used++
-			total += n
-			sum += int(n) * log2Of(n)
-		}
-		return int(total)*log2Of(total) - sum
-	}
-	bits := entropy(t.litLenCount[:]) + entropy(t.distanceCount[:])
-	return bits/16 + 14 + 3*12 + 2*used
-}
-
-// log2Of is the logarithm of n in units of 1/16.
-func log2Of(n uint32) int {
-	shift := max(0, bits.Len32(n)-8)
-	return 16*shift + int(log2[n>>shift&255])
-}
-
-// plan makes the code lengths of a dynamic block from the counts. It returns how many
-// bits its header and its symbols take, without the symbols' extra bits.
-func (t *blockCodes) plan() (size int) {
-	h := &t.header
-	var distances [numDistance]uint8
-	codeLengths(h.lengths[:numLitLen], t.litLenCount[:], maxCodeBits)
-	codeLengths(distances[:], t.distanceCount[:], maxCodeBits)
-	for s, n := range t.litLenCount {
-		size += int(n) * int(h.lengths[s])
-	}
-	for s, n := range t.distanceCount {
-		size += int(n) * int(distances[s])
-	}
-	h.litLens, h.distances = numLitLen, numDistance
-	for h.litLens > lengthSymbol && h.lengths[h.litLens-1] == 0 {
-		h.litLens--
-	}
-	for h.distances > 1 && distances[h.distances-1] == 0 {
-		h.distances--
-	}
-	copy(h.lengths[h.litLens:], distances[:h.distances])
-	return size + h.plan()
-}
-
-func (h *dynamicHeader) plan() (size int) {
-	h.runs = h.room[:0]
-	clear(h.codeCounts[:])
-	lengths := h.lengths[:h.litLens+h.distances]
-	for len(lengths) > 0 {
-		l := lengths[0]
-		run := 1
-		for run < len(lengths) && lengths[run] == l {
-			run++
-		}
-		lengths = lengths[run:]
-		if l != 0 {
-			h.add(uint16(l), 0)
-			run--
-		}
-		for run >= 3 {
-			switch {
-			case l != 0:
-				n := min(run, 6)
-				h.add(repeatPrevious, n-3)
-				run -= n
-			case run < 11:
-				h.add(repeatZero, run-3)
-				run = 0
-			default:
-				n := min(run, 138)
-				h.add(repeatZeroLong, n-11)
-				run -= n
-			}
-		}
-		for range run {
-			h.add(uint16(l), 0)
-		}
-	}
-	codeLengths(h.codeLens[:], h.codeCounts[:], 7)
-	h.sent = numCodeLength
-	for h.sent > 4 && h.codeLens[codeLengthOrder[h.sent-1]] == 0 {
-		h.sent--
-	}
-	size = 14 + 3*h.sent
-	for s, n := range h.codeCounts {
-		size += int(n) * (int(h.codeLens[s]) + int(codeLengthEntry[s]&entryBitsMask))
-	}
-	return size
-}
-
-func (h *dynamicHeader) add(symbol uint16, extra int) {
-	h.runs = append(h.runs, symbol|uint16(extra)<<8)
-	h.codeCounts[symbol]++
-}
-
-func (c *Compressor) appendDynamicHeader(dst []byte) []byte {
-	t := c.codes
-	h := &t.header
-	assignCodes(h.codes[:], h.codeLens[:])
-	assignCodes(t.litLen[:], h.lengths[:h.litLens])
-	assignCodes(t.distance[:], h.lengths[h.litLens:h.litLens+h.distances])
-	dst = c.put(dst, uint32(h.litLens-257)|uint32(h.distances-1)<<5|uint32(h.sent-4)<<10, 14)
-	for _, s := range codeLengthOrder[:h.sent] {
-		dst = c.put(dst, uint32(h.codeLens[s]), 3)
-	}
-	for _, r := range h.runs {
-		k := h.codes[r&255]
-		dst = c.put(dst, k.bits()|uint32(r>>8)<<k.size(), k.size()+uint(codeLengthEntry[r&255]&entryBitsMask))
-	}
-	return dst
 }

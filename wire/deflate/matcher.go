@@ -22,8 +22,8 @@ type matcher struct {
 	end    int    // of the bytes in buf
 	hashed int    // entered into the tables up to here
 
+	shift uint     // of the hash, for head's size
 	head  []uint16 // by hash of four bytes: the last position
-	head3 []uint16 // by hash of three bytes
 	prev  []uint16 // by position: the one before with the same hash
 }
 
@@ -34,8 +34,7 @@ func (c *Compressor) spare() int {
 }
 
 // Table sizes.
-func (c *Compressor) headBits() int  { return min(max(bits.Len(uint(c.window))-1, 10), 14) }
-func (c *Compressor) head3Bits() int { return min(max(bits.Len(uint(c.window))-2, 9), 11) }
+func (c *Compressor) headBits() int { return min(max(bits.Len(uint(c.window))-1, 10), 14) }
 
 func (c *Compressor) takeTables() {
 	if c.head != nil {
@@ -44,8 +43,8 @@ func (c *Compressor) takeTables() {
 	history := c.buf
 	c.buf = make([]byte, c.window+c.spare()+bufMargin)
 	c.head = make([]uint16, 1<<c.headBits())
+	c.shift = 32 - uint(c.headBits())
 	if c.effort.depth > 0 {
-		c.head3 = make([]uint16, 1<<c.head3Bits())
 		c.prev = make([]uint16, c.window)
 	}
 	c.block.take(c.window)
@@ -98,7 +97,6 @@ func (c *Compressor) take(p []byte) int {
 }
 
 func hash4(v uint32, shift uint) uint32 { return v * 0x9e3779b1 >> (shift & 31) }
-func hash3(v uint32, shift uint) uint32 { return (v << 8) * 0x9e3779b1 >> (shift & 31) }
 
 func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
 func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
@@ -113,58 +111,46 @@ func (c *Compressor) enter(limit int) {
 	}
 	c.hashed = limit
 	buf, head, base := c.buf, c.head, c.base
-	shift := 32 - uint(bits.Len(uint(len(head)-1)))
+	shift := c.shift
 	if c.prev == nil {
 		for ; i < limit; i++ {
 			head[hash4(load32(buf, i), shift)&uint32(len(head)-1)] = base + uint16(i)
 		}
 		return
 	}
-	head3, prev := c.head3, c.prev
-	shift3 := 32 - uint(bits.Len(uint(len(head3)-1)))
+	prev := c.prev
 	for ; i < limit; i++ {
-		v := load32(buf, i)
 		pos := base + uint16(i)
-		h := &head[hash4(v, shift)&uint32(len(head)-1)]
+		h := &head[hash4(load32(buf, i), shift)&uint32(len(head)-1)]
 		prev[int(pos)&(len(prev)-1)] = *h
 		*h = pos
-		head3[hash3(v, shift3)&uint32(len(head3)-1)] = pos
 	}
 }
 
 // find enters position i and looks for a match there longer than length. It
 // returns the best length and distance found, or length and 0.
-func (c *Compressor) find(i, length int) (int, int) {
-	buf, end, base := c.buf, c.end, c.base
-	best := 0
-	v := load32(buf, i)
-	pos := base + uint16(i)
-	reach := uint(min(i-c.oldest, c.window))
-	if end-i < 4 {
+func (c *Compressor) find(i, length, depth int) (int, int) {
+	buf, head, prev := c.buf, c.head, c.prev
+	longest := min(c.end-i, maxMatch)
+	if longest < 4 {
 		return length, 0
 	}
-	head, head3, prev := c.head, c.head3, c.prev
-	h := &head[hash4(v, 32-uint(bits.Len(uint(len(head)-1))))&uint32(len(head)-1)]
-	h3 := &head3[hash3(v, 32-uint(bits.Len(uint(len(head3)-1))))&uint32(len(head3)-1)]
+	best := 0
+	v := load32(buf, i)
+	pos := c.base + uint16(i)
+	reach := uint(min(i-c.oldest, c.window))
+	h := &head[hash4(v, c.shift)&uint32(len(head)-1)]
 	dist := int(pos - *h)
-	dist3 := int(pos - *h3)
 	prev[int(pos)&(len(prev)-1)] = *h
-	*h, *h3 = pos, pos
+	*h = pos
 	c.hashed = i + 1
 
-	if length < 3 {
-		if uint(dist3-1) < min(reach, 4096) && load32(buf, i-dist3)<<8 == v<<8 {
-			length, best = 3, dist3
-		} else {
-			length = 3
-		}
-	}
-	longest := min(end-i, maxMatch)
+	length = max(length, 3)
 	if length >= longest {
 		return length, best
 	}
 	tail := load32(buf, i+length-3)
-	for depth := c.effort.depth; depth > 0 && uint(dist-1) < reach; depth-- {
+	for ; depth > 0 && uint(dist-1) < reach; depth-- {
 		from := i - dist
 		if load32(buf, from+length-3) == tail && load32(buf, from) == v {
 			n := 4 + matchLen(buf[from+4:], buf[i+4:i+longest])

@@ -13,7 +13,7 @@ func (c *Compressor) parse(limit int) {
 	misses := 0
 	for i < limit && len(c.symbols) < c.capacity {
 		c.enter(i)
-		length, dist := c.find(i, 0)
+		length, dist := c.find(i, 0, c.effort.depth)
 		if dist == 0 {
 			misses++
 			n := 1
@@ -29,7 +29,7 @@ func (c *Compressor) parse(limit int) {
 		}
 		misses = 0
 		for length < c.effort.lazy && i+1 < limit && len(c.symbols)+3 < c.capacity {
-			nextLength, nextDist := c.find(i+1, length-1)
+			nextLength, nextDist := c.find(i+1, length-1, c.effort.depth/4)
 			if nextDist == 0 || 4*nextLength-bits.Len(uint(nextDist)) <= 4*length-bits.Len(uint(dist))+1 {
 				break
 			}
@@ -47,7 +47,7 @@ func (c *Compressor) parse(limit int) {
 // parseFast takes the first match that comes.
 func (c *Compressor) parseFast(limit int) {
 	buf, head, base := c.buf, c.head, c.base
-	shift := 32 - uint(bits.Len(uint(len(head)-1)))
+	shift := c.shift
 	i := c.at
 	c.enter(i)
 	misses := 0

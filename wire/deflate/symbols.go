@@ -51,6 +51,13 @@ var codeLengthOrder = [numCodeLength]uint8{
 	16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 }
 
+// codeLengthExtra is indexed by the symbols of the code length code.
+var codeLengthExtra = [numCodeLength]uint8{
+	repeatPrevious: 2,
+	repeatZero:     3,
+	repeatZeroLong: 7,
+}
+
 // fixedLitLenBits are the code lengths of the fixed literal/length code, all
 // 288 of them: 286 and 287 take part in the code but never occur.
 var fixedLitLenBits = func() (bits [288]uint8) {

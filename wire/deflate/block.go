@@ -26,7 +26,7 @@ type block struct {
 const isMatch = 1 << 15
 
 func (b *block) take(window int) {
-	b.capacity = min(max(window, 1024), 8192)
+	b.capacity = min(max(window, 1024), 7168)
 	b.symbols = make([]uint16, 0, b.capacity+2)
 	b.codes = newBlockCodes()
 }

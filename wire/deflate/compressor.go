@@ -16,16 +16,21 @@ const (
 
 // effort is what a Level means.
 type effort struct {
-	depth   int // earlier occurrences to look at, one by one; 0: the last only
-	lazy    int // below this length, see whether the next byte starts a better match
-	nice    int // from this length on, look no further
-	entries int // symbols in a block, at most, for the largest window
+	depth int // earlier occurrences to look at, one by one; 0: the last only
+	short int // the same for a short message, where little is lost by more
+	lazy  int // below this length, see whether the next byte starts a better match
+	nice  int // from this length on, look no further
 }
 
 var efforts = [...]effort{
-	Default: {depth: 12, lazy: 32, nice: 96},
-	Fastest: {depth: 0, lazy: 0, nice: maxMatch},
-	Best:    {depth: 512, lazy: maxMatch, nice: maxMatch},
+	Default: {depth: 12, short: 32, lazy: 32, nice: 96},
+	Fastest: {},
+	Best:    {depth: 512, short: 512, lazy: maxMatch, nice: maxMatch},
+}
+
+// depthFor is the depth for a part of n bytes: the fewer, the deeper.
+func (e effort) depthFor(n int) int {
+	return min(max(e.depth, e.short*256/max(n, 1)), e.short)
 }
 
 // Compressor turns the messages of one direction of a connection into DEFLATE
@@ -66,6 +71,7 @@ func NewCompressor(windowBits int, level Level) *Compressor {
 func (c *Compressor) Append(dst, p []byte, final bool) []byte {
 	c.takeTables()
 	c.started = true
+	c.depth = c.effort.depthFor(len(p))
 	for {
 		p = p[c.take(p):]
 		limit := c.end

@@ -111,15 +111,14 @@ func (d *Decompressor) startBlock(n int) {
 }
 
 func (d *Decompressor) copyStored(in []byte, n int) int {
-	room := len(d.buf) - decoderReserve
-	for d.storedLeft > 0 && d.nbits > 0 && d.w < room {
+	for d.storedLeft > 0 && d.nbits > 0 && d.w < d.stop {
 		d.buf[d.w] = byte(d.bits)
 		d.w++
 		d.drop(8)
 		d.storedLeft--
 	}
-	if d.nbits == 0 && d.w < room {
-		c := copy(d.buf[d.w:min(room, d.w+d.storedLeft)], in[n:])
+	if d.nbits == 0 && d.w < d.stop {
+		c := copy(d.buf[d.w:min(d.stop, d.w+d.storedLeft)], in[n:])
 		d.w += c
 		d.storedLeft -= c
 		n += c

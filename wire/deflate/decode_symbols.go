@@ -15,10 +15,10 @@ const kindMask = entryLiteral | entryBase | entryEnd
 func (d *Decompressor) decodeSymbols(in []byte, n int) int {
 	litLen, distance := d.litLen, d.distance
 	buf, w := d.buf, d.w
-	room := len(buf) - decoderReserve
+	stop := d.stop
 	bits, nbits := d.bits, d.nbits
 
-	for n+8 <= len(in) && w < room {
+	for n+8 <= len(in) && w < stop {
 		// The bits above nbits are those of the bytes not yet taken: to set
 		// them again changes nothing.
 		bits |= binary.LittleEndian.Uint64(in[n:]) << (nbits & 63)
@@ -97,7 +97,7 @@ func (d *Decompressor) decodeSymbols(in []byte, n int) int {
 		w += length
 	}
 	d.hold(bits, nbits, w)
-	for d.w < room {
+	for d.w < stop {
 		n = d.refill(in, n)
 		if !d.symbol(n) {
 			break

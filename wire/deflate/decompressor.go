@@ -20,6 +20,7 @@ import "unsafe"
 type Decompressor struct {
 	buf    []byte // history, then what is being delivered; nil until needed
 	w      int    // end of what was written to buf
+	stop   int    // begin no symbol in buf from here on
 	window int    // bytes
 
 	// The input: bits in hand, of bytes taken from it.
@@ -52,7 +53,8 @@ const (
 // bytes; the margin lets matches be copied in words.
 const (
 	decoderMargin  = 16
-	decoderReserve = maxMatch + decoderMargin // what one symbol may write
+	decoderReserve = maxStep + decoderMargin
+	maxStep        = 2 + maxMatch // bytes from one round of decodeSymbols
 )
 
 func (d *Decompressor) spare() int { return max(d.window/2, 2048) }
@@ -179,11 +181,11 @@ func (d *Decompressor) makeRoom() {
 		buf := make([]byte, full)
 		d.w = copy(buf, d.history())
 		d.buf = buf
-		return
 	}
 	if full-d.w < d.spare()/4+decoderReserve {
 		d.w = copy(d.buf, d.history())
 	}
+	d.stop = min(full-decoderReserve, d.w+d.spare()-maxStep)
 }
 
 // fail notes a fault at the first of the bits in hand, when n bytes of the

@@ -21,6 +21,7 @@ type matcher struct {
 	at     int    // compressed up to here
 	end    int    // of the bytes in buf
 	hashed int    // entered into the tables up to here
+	depth  int    // candidates to look at for each match
 
 	shift uint     // of the hash, for head's size
 	head  []uint16 // by hash of four bytes: the last position

@@ -5,7 +5,7 @@ import "math/bits"
 // parse turns bytes from at on into literals and matches, up to limit or
 // somewhat beyond it, or until the block is full.
 func (c *Compressor) parse(limit int) {
-	if c.effort.depth == 0 {
+	if c.prev == nil {
 		c.parseFast(limit)
 		return
 	}
@@ -13,7 +13,7 @@ func (c *Compressor) parse(limit int) {
 	misses := 0
 	for i < limit && len(c.symbols) < c.capacity {
 		c.enter(i)
-		length, dist := c.find(i, 0, c.effort.depth)
+		length, dist := c.find(i, 0, c.depth)
 		if dist == 0 {
 			misses++
 			n := 1
@@ -29,7 +29,7 @@ func (c *Compressor) parse(limit int) {
 		}
 		misses = 0
 		for length < c.effort.lazy && i+1 < limit && len(c.symbols)+3 < c.capacity {
-			nextLength, nextDist := c.find(i+1, length-1, c.effort.depth/4)
+			nextLength, nextDist := c.find(i+1, length-1, c.depth/4)
 			if nextDist == 0 || 4*nextLength-bits.Len(uint(nextDist)) <= 4*length-bits.Len(uint(dist))+1 {
 				break
 			}

@@ -128,50 +128,6 @@ func (c *Compressor) enter(limit int) {
 	}
 }
 
-// find enters position i and looks for a match there longer than length. It
-// returns the best length and distance found, or length and 0.
-func (c *Compressor) find(i, length, depth int) (int, int) {
-	buf, head, prev := c.buf, c.head, c.prev
-	longest := min(c.end-i, maxMatch)
-	if longest < 4 {
-		return length, 0
-	}
-	best := 0
-	v := load32(buf, i)
-	pos := c.base + uint16(i)
-	reach := uint(min(i-c.oldest, c.window))
-	h := &head[hash4(v, c.shift)&uint32(len(head)-1)]
-	dist := int(pos - *h)
-	prev[int(pos)&(len(prev)-1)] = *h
-	*h = pos
-	c.hashed = i + 1
-
-	length = max(length, 3)
-	if length >= longest {
-		return length, best
-	}
-	tail := load32(buf, i+length-3)
-	for ; depth > 0 && uint(dist-1) < reach; depth-- {
-		from := i - dist
-		if load32(buf, from+length-3) == tail && load32(buf, from) == v {
-			n := 4 + matchLen(buf[from+4:], buf[i+4:i+longest])
-			if n > length {
-				length, best = n, dist
-				if n >= c.effort.nice || n >= longest {
-					break
-				}
-				tail = load32(buf, i+length-3)
-			}
-		}
-		next := int(pos - prev[int(pos-uint16(dist))&(len(prev)-1)])
-		if next <= dist {
-			break
-		}
-		dist = next
-	}
-	return length, best
-}
-
 // matchLen counts the bytes at the start of b that a, no shorter, has too.
 func matchLen(a, b []byte) int {
 	n := 0

@@ -4,42 +4,97 @@ import "math/bits"
 
 // parse turns bytes from at on into literals and matches, up to limit or
 // somewhat beyond it, or until the block is full.
+//
+// A match is not taken at once: while it is short, the next byte may start a
+// better one, and then the byte before becomes a literal.
 func (c *Compressor) parse(limit int) {
 	if c.prev == nil {
 		c.parseFast(limit)
 		return
 	}
-	i := c.at
+	c.enter(c.at)
+	buf, head, prev := c.buf, c.head, c.prev
+	mask := uint16(len(prev) - 1)
+	symbols := c.symbols
+	i, end := c.at, c.end
 	misses := 0
-	for i < limit && len(c.symbols) < c.capacity {
-		c.enter(i)
-		length, dist := c.find(i, 0, c.depth)
-		if dist == 0 {
-			misses++
+	length, dist := 0, 0 // the match at i-1 that waits; none if dist is 0
+	for {
+		depth := c.depth
+		best, bestDist := 3, 0
+		if dist != 0 {
+			best = length - 1
+			depth >>= 2
+		} else if i >= limit || len(symbols) >= c.capacity {
+			break
+		}
+
+		// Look for a match at i that is longer than best.
+		longest := min(end-i, maxMatch)
+		if longest > best {
+			v := load32(buf, i)
+			pos := c.base + uint16(i)
+			h := &head[hash4(v, c.shift)&uint32(len(head)-1)]
+			d := pos - *h
+			prev[pos&mask] = *h
+			*h = pos
+			c.hashed = i + 1
+			reach := uint(min(i-c.oldest, c.window))
+			tail := load32(buf, i+best-3)
+			for uint(d)-1 < reach {
+				next := pos - prev[(pos-d)&mask]
+				from := i - int(d)
+				if load32(buf, from+best-3) == tail && load32(buf, from) == v {
+					n := 4 + matchLen(buf[from+4:], buf[i+4:i+longest])
+					if n > best {
+						best, bestDist = n, int(d)
+						if n >= c.effort.nice || n >= longest {
+							break
+						}
+						tail = load32(buf, i+best-3)
+					}
+				}
+				depth--
+				if depth <= 0 || next <= d {
+					break
+				}
+				d = next
+			}
+		}
+
+		switch {
+		case dist != 0 && (bestDist == 0 || 4*best-bits.Len(uint(bestDist)) <= 4*length-bits.Len(uint(dist))+1):
+			// The match that waited it is.
+			symbols = append(symbols, uint16(length)|isMatch, uint16(dist-1))
+			i += length - 1
+			dist = 0
+			c.enter(i)
+		case bestDist == 0:
 			n := 1
+			misses++
 			if misses > 256 {
-				n = min(1+(misses-256)>>6, limit-i, c.capacity-len(c.symbols))
-				c.hashed = i + n
+				n = min(1+(misses-256)>>6, limit-i, c.capacity-len(symbols))
 			}
-			for range n {
-				c.literal(c.buf[i])
-				i++
+			for _, b := range buf[i : i+n] {
+				symbols = append(symbols, uint16(b))
 			}
-			continue
-		}
-		misses = 0
-		for length < c.effort.lazy && i+1 < limit && len(c.symbols)+3 < c.capacity {
-			nextLength, nextDist := c.find(i+1, length-1, c.depth/4)
-			if nextDist == 0 || 4*nextLength-bits.Len(uint(nextDist)) <= 4*length-bits.Len(uint(dist))+1 {
-				break
+			i += n
+		default:
+			misses = 0
+			if dist != 0 {
+				symbols = append(symbols, uint16(buf[i-1]))
 			}
-			c.literal(c.buf[i])
+			length, dist = best, bestDist
 			i++
-			length, dist = nextLength, nextDist
+			if length >= c.effort.lazy || i >= limit || len(symbols)+3 >= c.capacity {
+				symbols = append(symbols, uint16(length)|isMatch, uint16(dist-1))
+				i += length - 1
+				dist = 0
+				c.enter(i)
+			}
 		}
-		c.match(length, dist)
-		i += length
 	}
+	c.symbols = symbols
 	c.enter(i)
 	c.at = i
 }

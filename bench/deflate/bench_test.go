@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	kflate "github.com/klauspost/compress/flate"
 	"github.com/wiretrue/websocket/wire/deflate"
 )
 
@@ -28,5 +29,22 @@ func BenchmarkMessage(b *testing.B) {
 				b.ReportMetric(100*float64(out)/float64(in), "%out")
 			})
 		}
+	}
+}
+
+func BenchmarkKlauspost(b *testing.B) {
+	for _, c := range corpora() {
+		b.Run(c.name+"/default", func(b *testing.B) {
+			s := new(sink)
+			z, _ := kflate.NewWriter(s, 1)
+			i := 0
+			for b.Loop() {
+				m := c.messages[i%len(c.messages)]
+				i++
+				s.b = s.b[:0]
+				z.Write(m)
+				z.Flush()
+			}
+		})
 	}
 }

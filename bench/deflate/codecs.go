@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	kflate "github.com/klauspost/compress/flate"
@@ -49,30 +50,30 @@ func mode(takeover bool) string {
 // former.
 func conversation(c corpus, make func() (step func(dst, m []byte) []byte), back func(packed [][]byte) time.Duration) result {
 	var r result
+	size := 0
+	for _, m := range c.messages {
+		size += len(m)
+	}
+	step := make()
+	dst := step(bytes.Repeat([]byte{0}, 2*size+4096)[:0], c.messages[0])
+	arena := bytes.Repeat([]byte{0}, 2*size+64*len(c.messages))[:0]
+	packed := slices.Grow([][]byte(nil), len(c.messages))
+	step = make()
+
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	step := make()
-	dst := step(nil, []byte("warm up"))
-	dst = append(dst, bytes.Repeat([]byte{0}, 2<<20)...)
-	step = make()
-	runtime.GC()
-	var live runtime.MemStats
-	runtime.ReadMemStats(&live)
-	packed := [][]byte{}
-	var arena []byte
-	start := time.Now()
+	start := now()
 	for _, m := range c.messages {
 		dst = step(dst[:0], m)
 		r.out += len(dst)
 		arena = append(arena, dst...)
 		packed = append(packed, arena[len(arena)-len(dst):])
 	}
-	r.compress = time.Since(start)
+	r.compress = now() - start
 	runtime.ReadMemStats(&after)
-	r.allocs = float64(after.Mallocs - live.Mallocs)
+	r.allocs = float64(after.Mallocs - before.Mallocs)
 	r.inflate = back(packed)
-	runtime.KeepAlive(step)
 	return r
 }
 
@@ -90,7 +91,7 @@ func ours(level deflate.Level, bits int, takeover bool) codec {
 			}
 		}, func(packed [][]byte) time.Duration {
 			d := deflate.NewDecompressor(bits)
-			start := time.Now()
+			start := now()
 			for i, p := range packed {
 				if !takeover {
 					d.Reset()
@@ -111,7 +112,7 @@ func ours(level deflate.Level, bits int, takeover bool) codec {
 					panic("not what went in")
 				}
 			}
-			return time.Since(start)
+			return now() - start
 		})
 		r.active = z.Size()
 		z.Compact()
@@ -191,14 +192,14 @@ func readerBack(packed [][]byte, open func(io.Reader) io.Reader) time.Duration {
 		all = append(append(all, p...), 0, 0, 0xff, 0xff)
 	}
 	buf := make([]byte, 32<<10)
-	start := time.Now()
+	start := now()
 	r := open(bytes.NewReader(all))
 	for {
 		if _, err := r.Read(buf); err != nil {
 			break
 		}
 	}
-	return time.Since(start)
+	return now() - start
 }
 
 // stateless is klauspost's compressor without tables of its own, with the last

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -40,11 +41,7 @@ func main() {
 		}
 		fmt.Fprintf(w, "\n%s: %d messages, %d bytes each\n", c.name, len(c.messages), bytes/len(c.messages))
 		fmt.Fprintln(w, "codec\tbytes out\tof in\tµs/message\tinflate µs\tactive KiB\tidle KiB\tallocs")
-		for _, k := range codecs {
-			if strings.Contains(k.name, *codec) {
-				measure(w, c, bytes, k, *rounds)
-			}
-		}
+		measure(w, c, bytes, *codec, *rounds)
 		for _, z := range []struct {
 			level, bits int
 			mode        string
@@ -65,21 +62,40 @@ func main() {
 	w.Flush()
 }
 
-func measure(w *tabwriter.Writer, c corpus, bytes int, k codec, rounds int) {
-	var times, inflates []float64
-	var r result
+// measure runs the codecs in turns, so that what else the machine does falls on
+// all of them alike.
+func measure(w io.Writer, c corpus, bytes int, only string, rounds int) {
+	results := make([][]result, len(codecs))
 	for range rounds {
-		r = k.run(c)
-		times = append(times, r.compress.Seconds())
-		inflates = append(inflates, r.inflate.Seconds())
+		for i, k := range codecs {
+			if strings.Contains(k.name, only) {
+				results[i] = append(results[i], k.run(c))
+			}
+		}
 	}
-	slices.Sort(times)
-	slices.Sort(inflates)
 	n := float64(len(c.messages))
-	fmt.Fprintf(w, "%s\t%.1f\t%.1f%%\t%.2f\t%.2f\t%.1f\t%s\t%.2f\n", k.name,
-		float64(r.out)/n, 100*float64(r.out)/float64(bytes),
-		times[rounds/2]*1e6/n, inflates[rounds/2]*1e6/n,
-		float64(r.active)/1024, r.idle, r.allocs/n)
+	for i, k := range codecs {
+		rs := results[i]
+		if len(rs) == 0 {
+			continue
+		}
+		median := func(of func(result) time.Duration) float64 {
+			var all []time.Duration
+			for _, r := range rs {
+				all = append(all, of(r))
+			}
+			slices.Sort(all)
+			return all[len(all)/2].Seconds() * 1e6 / n
+		}
+		inflate := ""
+		if t := median(func(r result) time.Duration { return r.inflate }); t > 0 {
+			inflate = fmt.Sprintf("%.2f", t)
+		}
+		fmt.Fprintf(w, "%s\t%.1f\t%.1f%%\t%.2f\t%s\t%.1f\t%s\t%.2f\n", k.name,
+			float64(rs[0].out)/n, 100*float64(rs[0].out)/float64(bytes),
+			median(func(r result) time.Duration { return r.compress }), inflate,
+			float64(rs[0].active)/1024, rs[0].idle, rs[0].allocs/n)
+	}
 }
 
 // zlib has Python's zlib compress the conversation. Its time is measured in
@@ -99,5 +115,3 @@ func zlib(c corpus, bits, level int, mode string) (out int, seconds float64, err
 	_, err = fmt.Sscan(string(answer), &out, &seconds)
 	return out, seconds, err
 }
-
-var _ = time.Now

@@ -37,12 +37,6 @@ func (b *block) reset() {
 	b.bits, b.nbits = 0, 0
 }
 
-func (b *block) literal(l byte) { b.symbols = append(b.symbols, uint16(l)) }
-
-func (b *block) match(length, dist int) {
-	b.symbols = append(b.symbols, uint16(length)|isMatch, uint16(dist-1))
-}
-
 func (b *block) full() bool { return len(b.symbols) >= b.capacity }
 
 // blockBytes returns what the block stands for, nil if it is no longer there.

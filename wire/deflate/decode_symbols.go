@@ -21,7 +21,7 @@ func (d *Decompressor) decodeSymbols(in []byte, n int) int {
 	for n+8 <= len(in) && w < stop {
 		// The bits above nbits are those of the bytes not yet taken: to set
 		// them again changes nothing.
-		bits |= binary.LittleEndian.Uint64(in[n:]) << (nbits & 63)
+		bits |= binary.LittleEndian.Uint64(in[n:n+8]) << (nbits & 63)
 		n += int(63-nbits) >> 3
 		nbits |= 56
 
@@ -51,7 +51,7 @@ func (d *Decompressor) decodeSymbols(in []byte, n int) int {
 				if n+8 > len(in) {
 					break
 				}
-				bits |= binary.LittleEndian.Uint64(in[n:]) << (nbits & 63)
+				bits |= binary.LittleEndian.Uint64(in[n:n+8]) << (nbits & 63)
 				n += int(63-nbits) >> 3
 				nbits |= 56
 			}
@@ -177,9 +177,9 @@ func copyMatch(buf []byte, w, dist, length int) {
 	switch {
 	case dist >= 8 && length <= 16:
 		// Word by word: each word is complete before it is read.
-		binary.LittleEndian.PutUint64(buf[w:], binary.LittleEndian.Uint64(buf[from:]))
+		binary.LittleEndian.PutUint64(buf[w:w+8], binary.LittleEndian.Uint64(buf[from:from+8]))
 		if length > 8 {
-			binary.LittleEndian.PutUint64(buf[w+8:], binary.LittleEndian.Uint64(buf[from+8:]))
+			binary.LittleEndian.PutUint64(buf[w+8:w+16], binary.LittleEndian.Uint64(buf[from+8:from+16]))
 		}
 	case dist >= length:
 		copy(buf[w:w+length], buf[from:])

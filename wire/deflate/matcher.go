@@ -21,7 +21,10 @@ type matcher struct {
 	at     int    // compressed up to here
 	end    int    // of the bytes in buf
 	hashed int    // entered into the tables up to here
-	depth  int    // candidates to look at for each match
+
+	depth     int // candidates to look at for each match
+	lazyDepth int // and for one that would replace another
+	misses    int // vain searches in a row
 
 	shift uint     // of the hash, for head's size
 	head  []uint16 // by hash of four bytes: the last position
@@ -99,8 +102,8 @@ func (c *Compressor) take(p []byte) int {
 
 func hash4(v uint32, shift uint) uint32 { return v * 0x9e3779b1 >> (shift & 31) }
 
-func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
-func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
+func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i : i+4]) }
+func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8]) }
 
 // enter puts the positions up to limit into the tables, as far as four bytes
 // are known at them.

@@ -2,6 +2,29 @@ package deflate
 
 import "math/bits"
 
+// manyMisses is after how many vain searches in a row the search begins to
+// leave out positions, ever more of them: the bytes may be incompressible.
+const manyMisses = 128
+
+// looksRandom guesses from a sample of p whether its bytes are incompressible.
+// Of 256 bytes 162 or so differ when they are random, 100 at most in most of
+// what is not.
+func looksRandom(p []byte) bool {
+	const sample = 256
+	if len(p) < 2*sample {
+		return false
+	}
+	var seen [4]uint64
+	for _, b := range p[:sample] {
+		seen[b>>6] |= 1 << (b & 63)
+	}
+	different := 0
+	for _, s := range seen {
+		different += bits.OnesCount64(s)
+	}
+	return different > 140
+}
+
 // parse turns bytes from at on into literals and matches, up to limit or
 // somewhat beyond it, or until the block is full.
 //
@@ -17,14 +40,14 @@ func (c *Compressor) parse(limit int) {
 	mask := uint16(len(prev) - 1)
 	symbols := c.symbols
 	i, end := c.at, c.end
-	misses := 0
+	misses := c.misses
 	length, dist := 0, 0 // the match at i-1 that waits; none if dist is 0
 	for {
 		depth := c.depth
 		best, bestDist := 3, 0
 		if dist != 0 {
 			best = length - 1
-			depth >>= 2
+			depth = c.lazyDepth
 		} else if i >= limit || len(symbols) >= c.capacity {
 			break
 		}
@@ -72,8 +95,8 @@ func (c *Compressor) parse(limit int) {
 		case bestDist == 0:
 			n := 1
 			misses++
-			if misses > 256 {
-				n = min(1+(misses-256)>>6, limit-i, c.capacity-len(symbols))
+			if misses > manyMisses {
+				n = min(1+(misses-manyMisses)>>5, limit-i, c.capacity-len(symbols))
 			}
 			for _, b := range buf[i : i+n] {
 				symbols = append(symbols, uint16(b))
@@ -94,44 +117,47 @@ func (c *Compressor) parse(limit int) {
 			}
 		}
 	}
-	c.symbols = symbols
+	c.symbols, c.misses = symbols, misses
 	c.enter(i)
 	c.at = i
 }
 
 // parseFast takes the first match that comes.
 func (c *Compressor) parseFast(limit int) {
-	buf, head, base := c.buf, c.head, c.base
-	shift := c.shift
-	i := c.at
-	c.enter(i)
-	misses := 0
-	for i < limit && len(c.symbols) < c.capacity {
-		if c.end-i < 4 {
-			c.literal(buf[i])
-			i++
-			continue
-		}
-		v := load32(buf, i)
-		pos := base + uint16(i)
-		h := &head[hash4(v, shift)&uint32(len(head)-1)]
-		dist := int(pos - *h)
-		*h = pos
-		if uint(dist-1) < uint(min(i-c.oldest, c.window)) && load32(buf, i-dist) == v {
-			length := 4 + matchLen(buf[i-dist+4:], buf[i+4:min(c.end, i+maxMatch)])
-			c.match(length, dist)
+	c.enter(c.at)
+	buf, head := c.buf, c.head
+	symbols := c.symbols
+	i, end := c.at, c.end
+	misses := c.misses
+	for i < limit && len(symbols) < c.capacity {
+		if longest := min(end-i, maxMatch); longest >= 4 {
+			v := load32(buf, i)
+			pos := c.base + uint16(i)
+			h := &head[hash4(v, c.shift)&uint32(len(head)-1)]
+			d := pos - *h
+			*h = pos
 			c.hashed = i + 1
-			i += length
-			c.enter(i)
-			misses = 0
-			continue
+			from := i - int(d)
+			if uint(d)-1 < uint(min(i-c.oldest, c.window)) && load32(buf, from) == v {
+				misses = 0
+				n := 4 + matchLen(buf[from+4:], buf[i+4:i+longest])
+				symbols = append(symbols, uint16(n)|isMatch, d-1)
+				i += n
+				c.enter(i)
+				continue
+			}
 		}
 		misses++
-		for range min(1+misses>>6, limit-i, c.capacity-len(c.symbols)) {
-			c.literal(buf[i])
-			i++
+		n := 1
+		if misses > manyMisses {
+			n = min(1+(misses-manyMisses)>>5, limit-i, c.capacity-len(symbols))
 		}
-		c.hashed = i
+		for _, b := range buf[i : i+n] {
+			symbols = append(symbols, uint16(b))
+		}
+		i += n
 	}
+	c.symbols, c.misses = symbols, misses
+	c.enter(i)
 	c.at = i
 }

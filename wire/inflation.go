@@ -65,19 +65,25 @@ func (r *Receiver) readCompressed(p []byte) (ev Event, n int) {
 	return r.tellInflated(ev), n
 }
 
-// tellInflated makes an event of what came out.
+// tellInflated makes an event of what came out. The first byte beyond the limit
+// begins an event of its own, as an impossible byte of text does.
 func (r *Receiver) tellInflated(ev Event) Event {
 	i := &r.inflation
 	ev.Data = i.rest
+	if limit := r.Limits.Message; limit > 0 && !i.large {
+		switch room := limit - min(limit, r.size); {
+		case room == 0:
+			i.large = true
+			ev.Broken.Add(rfc.MessageSize)
+		case uint64(len(ev.Data)) > room:
+			ev.Data = ev.Data[:room]
+		}
+	}
 	if r.text {
-		ev.Data = r.checkText(i.rest, &ev.Broken)
+		ev.Data = r.checkText(ev.Data, &ev.Broken)
 	}
 	i.rest = i.rest[len(ev.Data):]
 	r.size += uint64(len(ev.Data))
-	if limit := r.Limits.Message; limit > 0 && r.size > limit && !i.large {
-		i.large = true
-		ev.Broken.Add(rfc.MessageSize)
-	}
 	return ev
 }
 

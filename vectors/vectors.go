@@ -22,8 +22,9 @@
 //     "refuse STATUS", a server refuses the handshake; "fail", a client fails
 //     the handshake; "note", the rule is named and the connection goes on;
 //     "clean", no rule is broken
-//   - at (optional): the offset of the byte that breaks the rule, from the first
-//     byte behind the handshake
+//   - at (optional): the offset of the byte that breaks the rule, among the
+//     bytes that its sender sent behind the handshake; their number when it is
+//     their end that breaks the rule
 //   - limits (optional): message=BYTES or fragments=COUNT or both, which the
 //     endpoint must be set to
 //   - origins (optional): the origins, separated by spaces, that the server must

@@ -109,7 +109,7 @@ func (c *Compressor) parse(limit int) {
 			}
 			length, dist = best, bestDist
 			i++
-			if length >= c.effort.lazy || i >= limit || len(symbols)+3 >= c.capacity {
+			if length >= c.lazy || i >= limit || len(symbols)+3 >= c.capacity {
 				symbols = append(symbols, uint16(length)|isMatch, uint16(dist-1))
 				i += length - 1
 				dist = 0

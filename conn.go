@@ -99,7 +99,9 @@ func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, ear
 		done:        make(chan struct{}),
 		reading:     make(chan struct{}, 1),
 		writing:     make(chan struct{}, 1),
-		in:          early,
+	}
+	if len(early) > 0 {
+		c.in = early
 	}
 	c.receiver.Role = role
 	c.receiver.Limits = wire.Limits{

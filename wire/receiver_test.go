@@ -91,6 +91,26 @@ func TestOneFrameBreaksManyRules(t *testing.T) {
 	}
 }
 
+// Of a close that is too long, 125 bytes are kept, and a reason that these cut
+// is not blamed on the peer.
+func TestReasonOfACloseThatIsTooLong(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]rfc.Set{
+		`88 7e 007e 03e8 "é"*62`:         {}, // the last of them is cut
+		`88 7e 007e 03e8 "\xff" "a"*123`: rfc.SetOf(rfc.CloseReasonUTF8),
+		`88 7e 007e 03ed "a"*124`:        rfc.SetOf(rfc.CloseCodeOnWire),
+		`88 7e 007e 03e8 "a"*123 "\xff"`: {}, // not kept
+		`88 7d 03e8 "a" "é"*61`:          {}, // 125: nothing is cut
+		`88 7d 03e8 "é"*61 "\xc3"`:       rfc.SetOf(rfc.CloseReasonUTF8),
+	} {
+		events := readAll(t, new(wire.Receiver).Next, notation(t, line))
+		last := events[len(events)-1]
+		if last.Kind != wire.Close || last.Broken != want {
+			t.Errorf("%s: %v broke %v, want %v", line, last.Kind, last.Broken, want)
+		}
+	}
+}
+
 // A second impossible byte is not told, and a new message is checked anew.
 func TestTextIsJudgedOncePerMessage(t *testing.T) {
 	t.Parallel()

@@ -20,8 +20,9 @@ type Peer struct {
 	t    testing.TB
 	nc   net.Conn
 	out  chan []byte
-	in   []byte // received and not consumed
-	over error  // why no more comes
+	stop chan struct{} // closed when the test ends
+	in   []byte        // received and not consumed
+	over error         // why no more comes
 }
 
 // ServePeer returns a client and the peer that plays its server.
@@ -29,19 +30,12 @@ func ServePeer(t testing.TB, opts *websocket.DialOptions) (client *websocket.Con
 	t.Helper()
 	near, far := net.Pipe()
 	p = NewPeer(t, far)
-	opened := make(chan error, 1)
 	go func() {
-		key, err := p.readRequest()
-		if err == nil {
-			p.out <- handshake.AppendSwitching(nil, key, handshake.Agreement{}, nil)
-		}
-		opened <- err
+		request := p.ReadRequest()
+		offer, _ := request.Offer()
+		p.SendBytes(handshake.AppendSwitching(nil, offer.Key, handshake.Agreement{}, nil))
 	}()
-	client = Dial(t, near, opts)
-	if err := <-opened; err != nil {
-		t.Fatalf("wstest: the peer could not read the request: %v", err)
-	}
-	return client, p
+	return Dial(t, near, opts), p
 }
 
 // DialPeer returns a server's connection and the peer that plays its client.
@@ -49,14 +43,14 @@ func DialPeer(t testing.TB, opts *websocket.AcceptOptions) (server *websocket.Co
 	t.Helper()
 	near, far := net.Pipe()
 	p = NewPeer(t, near)
-	p.out <- handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil)
+	p.SendBytes(handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil))
 	accepted := make(chan error, 1)
 	go func() {
 		var err error
 		server, err = Accept(far, opts)
 		accepted <- err
 	}()
-	p.readHead()
+	p.ReadResponse()
 	if err := <-accepted; err != nil {
 		t.Fatalf("wstest: accept: %v", err)
 	}
@@ -66,23 +60,31 @@ func DialPeer(t testing.TB, opts *websocket.AcceptOptions) (server *websocket.Co
 
 // NewPeer returns a peer at an end of any connection, before the handshake.
 func NewPeer(t testing.TB, nc net.Conn) *Peer {
-	p := &Peer{t: t, nc: nc, out: make(chan []byte, 1024)}
-	go func() {
-		for b := range p.out {
-			if b == nil {
-				nc.Close()
-				return
-			}
-			if _, err := nc.Write(b); err != nil {
-				return
-			}
-		}
-	}()
+	p := &Peer{t: t, nc: nc, out: make(chan []byte, 1024), stop: make(chan struct{})}
+	go p.write()
 	t.Cleanup(func() {
 		nc.Close()
-		close(p.out)
+		close(p.stop)
 	})
 	return p
+}
+
+// write sends what the script has queued. Nothing, as nil, stands for the end.
+func (p *Peer) write() {
+	for {
+		select {
+		case b := <-p.out:
+			if b == nil {
+				p.nc.Close()
+				return
+			}
+			if _, err := p.nc.Write(b); err != nil {
+				return
+			}
+		case <-p.stop:
+			return
+		}
+	}
 }
 
 // Send sends the bytes that the line stands for, in the notation of package
@@ -97,10 +99,22 @@ func (p *Peer) Send(line string) {
 }
 
 // SendBytes sends the bytes.
-func (p *Peer) SendBytes(b []byte) { p.out <- b }
+func (p *Peer) SendBytes(b []byte) {
+	if b == nil {
+		b = []byte{}
+	}
+	p.queue(b)
+}
 
 // End ends the peer's side without a word, once all is sent.
-func (p *Peer) End() { p.out <- nil }
+func (p *Peer) End() { p.queue(nil) }
+
+func (p *Peer) queue(b []byte) {
+	select {
+	case p.out <- b:
+	case <-p.stop:
+	}
+}
 
 // Want reads a frame and compares it with the header, in the words of
 // frame.Header.String without its MASK, and with the payload, unmasked: for
@@ -179,30 +193,28 @@ func (p *Peer) fill() error {
 	return err
 }
 
-// readRequest reads the request's head and returns its key.
-func (p *Peer) readRequest() (key string, err error) {
+// ReadRequest reads the head of a request, as far as it comes.
+func (p *Peer) ReadRequest() handshake.Request {
 	for {
 		if r, n := handshake.ParseRequest(p.in, 0); n > 0 {
 			p.in = p.in[n:]
-			offer, _ := r.Offer()
-			return offer.Key, nil
+			return r
 		}
-		if err := p.fill(); err != nil {
-			return "", err
+		if p.fill() != nil {
+			return handshake.Request{}
 		}
 	}
 }
 
-// readHead reads the response's head.
-func (p *Peer) readHead() {
-	p.t.Helper()
+// ReadResponse reads the head of a response, as far as it comes.
+func (p *Peer) ReadResponse() handshake.Response {
 	for {
-		if _, n := handshake.ParseResponse(p.in, 0); n > 0 {
+		if r, n := handshake.ParseResponse(p.in, 0); n > 0 {
 			p.in = p.in[n:]
-			return
+			return r
 		}
-		if err := p.fill(); err != nil {
-			p.t.Fatalf("wstest: no response to the handshake: %v", err)
+		if p.fill() != nil {
+			return handshake.Response{}
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -20,42 +19,13 @@ import (
 	"github.com/wiretrue/websocket/wstest"
 )
 
-// pipeListener is a network of its own, for servers in a synctest bubble.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-// listenPipe runs net/http's server for the handler.
-func listenPipe(t *testing.T, h http.Handler) *pipeListener {
-	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+// serveHTTP runs net/http's server for the handler.
+func serveHTTP(t *testing.T, h http.Handler) *pipeListener {
+	l := listenPipe()
 	s := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
 	return l
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case nc := <-l.conns:
-		return nc, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-func (l *pipeListener) dial() net.Conn {
-	near, far := net.Pipe()
-	l.conns <- far
-	return near
 }
 
 // requestHead is a good request with some fields set ("Name: value"), added
@@ -156,7 +126,7 @@ func TestAcceptRefuses(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var calls int
 				var refused *websocket.HandshakeError
-				l := listenPipe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				l := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					calls++
 					if c, err := websocket.Accept(w, r, nil); !errors.As(err, &refused) || c != nil {
 						t.Errorf("Accept: %v, %v", c, err)
@@ -194,7 +164,7 @@ func TestAcceptRefuses(t *testing.T) {
 func TestAcceptAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		accepted := make(chan *websocket.Conn, 1)
-		l := listenPipe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 				Header:       http.Header{"Set-Cookie": {"a=1", "b=2"}},
 				Subprotocols: []string{"b", "a"},
@@ -232,7 +202,7 @@ func TestAcceptKeepsFramesBehindTheRequest(t *testing.T) {
 			Received: func(_ *websocket.Conn, b []byte) { traced = append(traced, b...) },
 		}}}
 		got := make(chan string, 2)
-		l := listenPipe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c, err := websocket.Accept(w, r, opts)
 			if err != nil {
 				t.Error(err)
@@ -365,7 +335,7 @@ func TestAcceptRefusesItsOwnBadOptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				refused := new(websocket.HandshakeError)
-				l := listenPipe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				l := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if _, err := websocket.Accept(w, r, &opts); !errors.As(err, &refused) || refused.Err == nil {
 						t.Errorf("Accept: %v", err)
 					}
@@ -443,7 +413,7 @@ func TestAcceptTracesTheHandshake(t *testing.T) {
 		opts := &websocket.AcceptOptions{Options: websocket.Options{Trace: &websocket.Trace{
 			Handshake: func(_ *websocket.Conn, _, b []byte, e error) { response, err = string(b), e },
 		}}}
-		l := listenPipe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { websocket.Accept(w, r, opts) }))
+		l := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { websocket.Accept(w, r, opts) }))
 		exchange(l.dial(), requestHead("Sec-WebSocket-Version: 8"))
 		refused := new(websocket.HandshakeError)
 		if !errors.As(err, &refused) || refused.Rule != rfc.Version13 ||

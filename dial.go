@@ -64,6 +64,8 @@ type DialOptions struct {
 	// HandshakeTimeout bounds everything until the connection is open, beside
 	// the context. 0: 30 s. NoTimeout: none.
 	HandshakeTimeout time.Duration
+
+	nonce func() [16]byte // for tests with a fixed key; nil: random
 }
 
 // Dial opens a connection to a URL with the scheme ws or wss (http and https
@@ -281,7 +283,11 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 		}
 	}
 	var nonce [16]byte
-	rand.Read(nonce[:]) // never fails
+	if opts.nonce != nil {
+		nonce = opts.nonce()
+	} else {
+		rand.Read(nonce[:]) // never fails
+	}
 	offer = handshake.Offer{Key: handshake.Key(nonce), Subprotocols: opts.Subprotocols}
 	return handshake.AppendRequest(nil, t.uri, host, offer, header), offer, nil
 }

@@ -23,7 +23,7 @@ import (
 // dialHandler opens a connection to a server of the handler.
 func dialHandler(t *testing.T, h http.Handler, opts *websocket.DialOptions) *websocket.Conn {
 	t.Helper()
-	return wstest.Dial(t, listenPipe(t, h).dial(), opts)
+	return wstest.Dial(t, serveHTTP(t, h).dial(), opts)
 }
 
 // logged returns a logger and what it was told.
@@ -119,7 +119,7 @@ func TestHandlerLogsItsOwnMistakes(t *testing.T) {
 			Options: websocket.Options{Logger: logger},
 			Origins: []string{"example.com"},
 		}}
-		l := listenPipe(t, s.Handler(func(context.Context, *websocket.Conn) error { return nil }))
+		l := serveHTTP(t, s.Handler(func(context.Context, *websocket.Conn) error { return nil }))
 		exchange(l.dial(), requestHead())
 		if !strings.Contains(log.String(), "Origins") {
 			t.Errorf("logged %q", log)
@@ -152,7 +152,7 @@ func TestHandlerContext(t *testing.T) {
 			ended <- ctx.Err()
 			return nil
 		}))
-		l := listenPipe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, "v")))
 		}))
 		opts := &websocket.DialOptions{
@@ -247,7 +247,7 @@ func TestServices(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &websocket.Server{AcceptOptions: websocket.AcceptOptions{Subprotocols: tt.likes}}
-				l := listenPipe(t, s.Services(tt.services))
+				l := serveHTTP(t, s.Services(tt.services))
 				c, err := websocket.Dial(t.Context(), wstest.URL, &websocket.DialOptions{
 					Subprotocols: tt.offers,
 					NetDial:      func(context.Context, string, string) (net.Conn, error) { return l.dial(), nil },
@@ -275,7 +275,7 @@ func TestServices(t *testing.T) {
 func TestServicesCheckTheOriginFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(websocket.Server)
-		l := listenPipe(t, s.Services(map[string]websocket.HandlerFunc{"secret": say("")}))
+		l := serveHTTP(t, s.Services(map[string]websocket.HandlerFunc{"secret": say("")}))
 		r, body, _ := readResponse(t, exchange(l.dial(), requestHead("+Origin: https://evil.example")))
 		if r.StatusCode != 403 || strings.Contains(body, "secret") {
 			t.Errorf("HTTP %d, %q", r.StatusCode, body)
@@ -306,7 +306,7 @@ func TestShutdown(t *testing.T) {
 		var running sync.WaitGroup
 		running.Add(n)
 		s := new(websocket.Server)
-		l := listenPipe(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
+		l := serveHTTP(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
 			defer running.Done()
 			_, _, err := c.Read(ctx)
 			<-time.After(time.Second) // tidies up
@@ -353,7 +353,7 @@ func TestShutdown(t *testing.T) {
 func TestShutdownInAHurry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(websocket.Server)
-		l := listenPipe(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
+		l := serveHTTP(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
 			_, _, err := c.Read(ctx)
 			return err
 		}))
@@ -383,7 +383,7 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 		s := new(websocket.Server)
 		release := make(chan struct{})
 		var served *websocket.Conn
-		l := listenPipe(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
+		l := serveHTTP(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
 			served = c
 			<-release // whatever happens to its connection
 			return nil
@@ -404,7 +404,7 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) { // a silent peer does not use up all the time that there is
 		s := new(websocket.Server)
-		l := listenPipe(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
+		l := serveHTTP(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
 			_, _, err := c.Read(ctx)
 			return err
 		}))
@@ -424,7 +424,7 @@ func TestShutdownAmongHandshakes(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := new(websocket.Server)
 			var running sync.WaitGroup
-			l := listenPipe(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
+			l := serveHTTP(t, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
 				running.Add(1)
 				defer running.Done()
 				_, _, err := c.Read(ctx)

@@ -443,6 +443,7 @@ func TestShutdownAmongHandshakes(t *testing.T) {
 						}
 						return
 					}
+					defer c.CloseNow()
 					c.Read(t.Context())
 					wantClosed(t, c, websocket.CloseError{Code: 1001, ByPeer: true})
 				})

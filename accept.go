@@ -50,10 +50,18 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if opts == nil {
 		opts = new(AcceptOptions)
 	}
-	return accept(w, r, opts, opts.Subprotocols)
+	return accept(w, r, opts, opts.Subprotocols, func(string) bool { return true })
 }
 
-func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string) (*Conn, error) {
+// accept is Accept for the subprotocols, of which those are refused that
+// nothing serves.
+func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string, served func(subprotocol string) bool) (*Conn, error) {
+	if r.ProtoMajor >= 2 {
+		return nil, refuse(w, r, opts, &HandshakeError{
+			Status: http.StatusHTTPVersionNotSupported,
+			Err:    fmt.Errorf("the request came over %s, and the upgrade is HTTP/1.1's", r.Proto),
+		})
+	}
 	req := requestOf(r)
 	offer, broken := req.Offer()
 	if !opts.AnyOrigin && !req.OriginAllowed(r.TLS != nil, opts.Origins) {
@@ -62,25 +70,26 @@ func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprot
 	if rule := broken.Fatal(); rule != 0 {
 		return nil, refuse(w, r, opts, &HandshakeError{Rule: rule, Broken: broken, Status: rule.Info().Status, Detail: seenOf(rule, r)})
 	}
-	if err := validateHeader(opts.Header); err != nil {
+	if err := opts.validate(); err != nil {
 		return nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
 	agreed := handshake.Agreement{Subprotocol: choose(subprotocols, offer.Subprotocols)}
+	if !served(agreed.Subprotocol) {
+		return nil, refuse(w, r, opts, &HandshakeError{
+			Status: http.StatusBadRequest,
+			Detail: fmt.Sprintf("no service for the subprotocols %q, only for %q", offer.Subprotocols, subprotocols),
+		})
+	}
+
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
+	}
 	compression := negotiate(&opts.Options, offer.Extensions)
 	if compression != nil {
 		agreed.Extensions = []handshake.Extension{compression.params.Response()}
 	}
 	head := handshake.AppendSwitching(nil, offer.Key, agreed, opts.Header)
-
-	nc, rw, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		status := http.StatusInternalServerError
-		if r.ProtoMajor >= 2 {
-			status = http.StatusHTTPVersionNotSupported
-			err = fmt.Errorf("the request came over %s: %w", r.Proto, err)
-		}
-		return nil, refuse(w, r, opts, &HandshakeError{Status: status, Err: err})
-	}
 	early, err := takeBuffered(rw.Reader)
 	if err == nil {
 		nc.SetDeadline(time.Now().Add(handshakeTimeout))
@@ -114,6 +123,21 @@ func negotiate(opts *Options, offers []handshake.Extension) *deflation {
 		reserved = opts.Compression.reserve(&params)
 	}
 	return newDeflation(wire.Server, opts, params, ok, reserved)
+}
+
+// validate refuses options that can never do what they were meant for.
+func (o *AcceptOptions) validate() error {
+	for _, pattern := range o.Origins {
+		if !handshake.ValidOriginPattern(pattern) {
+			return fmt.Errorf("Origins: %q is no origin; expected scheme://host[:port]", pattern)
+		}
+	}
+	for _, name := range o.Subprotocols {
+		if !handshake.IsToken(name) {
+			return fmt.Errorf("Subprotocols: %q is no token", name)
+		}
+	}
+	return validateHeader(o.Header)
 }
 
 // requestOf is the core's view of a request.
@@ -181,9 +205,11 @@ func refuse(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, err *Ha
 	for name, values := range handshake.RefusalHeader(err.Rule) {
 		h[name] = values
 	}
-	h.Set("Connection", "close")
-	if h.Get("Upgrade") != "" {
-		h.Set("Connection", "close, Upgrade")
+	if r.ProtoMajor < 2 { // later versions have no such field
+		h.Set("Connection", "close") // net/http looks for it in the first value
+		if h.Get("Upgrade") != "" {
+			h.Add("Connection", "Upgrade")
+		}
 	}
 	text := err.Error()
 	if err.Status == http.StatusInternalServerError {

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,9 @@ import (
 type DialOptions struct {
 	Options
 
-	// Header is added to the request. A field Host replaces the URL's host.
+	// Header is added to the request. A field Host replaces the URL's host in
+	// it. The handshake's own fields are refused. Host, Authorization and Cookie
+	// do not follow a redirect to another host.
 	Header http.Header
 
 	// Origin is what the request says of where it comes from. Empty: nothing,
@@ -36,7 +39,8 @@ type DialOptions struct {
 	// Subprotocols are offered to the server, the ones liked best first.
 	Subprotocols []string
 
-	// TLS configures wss connections. nil: the defaults.
+	// TLS configures wss connections and those to an https proxy. nil: the
+	// defaults. An h2 among its NextProtos is left out.
 	TLS *tls.Config
 
 	// Jar provides the request's cookies and gets the response's. nil: none.
@@ -44,14 +48,17 @@ type DialOptions struct {
 
 	// Proxy returns the proxy for a request whose URL has the scheme http for ws
 	// and https for wss: an http, https, socks5 or socks5h URL, or nil for none.
-	// nil: http.ProxyFromEnvironment.
+	// Names are resolved by the proxy. nil: http.ProxyFromEnvironment, which
+	// reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY once and uses no proxy for
+	// localhost.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// NetDial opens the connection below, to the server or its proxy. nil:
 	// net.Dialer.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// MaxRedirects is how many redirects are followed. 0: none; a redirect is a
+	// MaxRedirects is how many redirects are followed, of those to ws and wss
+	// (or http and https) and not from wss to ws. 0: none; a redirect is a
 	// refusal like any other.
 	MaxRedirects int
 
@@ -63,12 +70,16 @@ type DialOptions struct {
 }
 
 // Dial opens a connection to a URL with the scheme ws or wss (http and https
-// mean the same), or to a unix socket as ws+unix:///path/of/socket:/path. A user
-// and password in the URL become the request's Authorization.
+// mean the same), or to a unix socket as ws+unix:///path/of/socket:/path (RFC
+// 6455 3, 4.1). A user and password in the URL become the request's
+// Authorization. A host name that is not ASCII must be given in its ASCII form
+// (xn--).
 //
 // An upgrade that is refused or broken is a *HandshakeError. What goes wrong
-// before it is the error of the resolver, the network or TLS, wrapped. opts may
-// be nil, and must not change while the connection lives.
+// before it is the error of the resolver, the network, the proxy or TLS,
+// wrapped; when ctx or HandshakeTimeout ends first, the error of the context.
+// ctx does not bear on the connection that is returned. opts may be nil, and
+// must not change while the connection lives.
 func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
 	if opts == nil {
 		opts = new(DialOptions)
@@ -82,7 +93,7 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	for redirects := 0; ; redirects++ {
 		t, err := parseURL(rawURL)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("websocket: dial: %w", &inputError{err})
 		}
 		c, err := t.dial(ctx, opts)
 		refused := new(HandshakeError)
@@ -93,8 +104,31 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 		if !ok {
 			return nil, err
 		}
-		rawURL = next
+		if next.Host != t.url.Host {
+			opts = opts.forOtherHost()
+		}
+		rawURL = next.String()
 	}
+}
+
+// inputError is a mistake in the URL or the options: another attempt will not
+// go better.
+type inputError struct{ error }
+
+func (e *inputError) Unwrap() error { return e.error }
+
+// forOtherHost returns the options without what only the first host may see.
+func (o *DialOptions) forOtherHost() *DialOptions {
+	other := *o
+	other.Header = http.Header{}
+	for name, values := range o.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "Host", "Authorization", "Cookie":
+		default:
+			other.Header[name] = values
+		}
+	}
+	return &other
 }
 
 // target is where a URL leads.
@@ -103,52 +137,89 @@ type target struct {
 	secure  bool
 	network string
 	address string // host:port, or the socket's path
+	host    string // what the request names as its host
 	uri     string // what the request line asks for
 }
 
 func parseURL(rawURL string) (*target, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, fmt.Errorf("websocket: dial: %w", err)
+		if parse := new(url.Error); errors.As(err, &parse) {
+			err = parse.Err // without the URL, which may hold a password
+		}
+		return nil, fmt.Errorf("the URL: %w", err)
 	}
 	if u.Fragment != "" || strings.HasSuffix(rawURL, "#") {
-		return nil, fmt.Errorf("websocket: dial: the URL has a fragment, #%s, which ws URLs must not have (%v)", u.Fragment, rfc.TargetWithoutFragment)
+		return nil, fmt.Errorf("the URL has a fragment, #%s, which ws URLs must not have (%v)", u.Fragment, rfc.TargetWithoutFragment)
 	}
 	t := &target{url: u, network: "tcp"}
 	port := "80"
-	switch strings.ToLower(u.Scheme) {
+	switch u.Scheme {
 	case "ws", "http":
 		u.Scheme = "ws"
 	case "wss", "https":
 		u.Scheme, t.secure, port = "wss", true, "443"
 	case "ws+unix":
-		socket, path, _ := strings.Cut(u.Path, ":")
-		if socket == "" {
-			return nil, fmt.Errorf("websocket: dial: %q names no socket; expected ws+unix:///path/of/socket:/path", rawURL)
-		}
-		t.network, t.address = "unix", socket
-		u.Scheme, u.Host, u.Path, u.RawPath = "ws", "localhost", path, ""
-		t.uri = u.RequestURI()
-		return t, nil
+		return t, t.parseUnix()
 	default:
-		return nil, fmt.Errorf("websocket: dial: scheme %q of %q; expected ws, wss or ws+unix", u.Scheme, rawURL)
+		return nil, fmt.Errorf("scheme %q of %q; expected ws, wss or ws+unix", u.Scheme, u.Redacted())
 	}
-	if u.Hostname() == "" {
-		return nil, fmt.Errorf("websocket: dial: %q has no host", rawURL)
+	host := u.Hostname()
+	if host == "" {
+		return nil, fmt.Errorf("%q has no host", u.Redacted())
+	}
+	if strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) >= 0 {
+		return nil, fmt.Errorf("the host name %q is not ASCII; expected its form that begins with xn--", host)
 	}
 	if u.Port() != "" {
 		port = u.Port()
 	}
-	t.address = net.JoinHostPort(u.Hostname(), port)
-	t.uri = u.RequestURI()
+	t.address = net.JoinHostPort(host, port)
+	t.host = strings.TrimSuffix(u.Host, ":")
+	if name, zone, ok := strings.Cut(t.host, "%"); ok { // a zone means nothing to the peer
+		t.host = name + zone[strings.IndexByte(zone, ']'):]
+	}
+	t.uri = requestURI(u)
 	return t, nil
+}
+
+// parseUnix splits the path of a URL for a unix socket.
+func (t *target) parseUnix() error {
+	u := t.url
+	socket, path, _ := strings.Cut(u.EscapedPath(), ":")
+	socket, err := url.PathUnescape(socket)
+	if err != nil || socket == "" || u.Host != "" {
+		return fmt.Errorf("%q names no socket; expected ws+unix:///path/of/socket:/path", u.Redacted())
+	}
+	if u.Path, err = url.PathUnescape(path); err != nil {
+		return err
+	}
+	t.network, t.address, t.host = "unix", socket, "localhost"
+	u.Scheme, u.Host, u.RawPath = "ws", "localhost", path
+	t.uri = requestURI(u)
+	return nil
+}
+
+// requestURI returns what the request line asks for. net/url keeps a query as it
+// was written, but a space would end the request line's target.
+func requestURI(u *url.URL) string {
+	uri := u.RequestURI()
+	var b strings.Builder
+	for i := range len(uri) {
+		if c := uri[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '<' || c == '>' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // dial opens one connection, without redirects.
 func (t *target) dial(ctx context.Context, opts *DialOptions) (*Conn, error) {
 	request, offer, err := t.request(opts)
 	if err != nil {
-		return nil, fmt.Errorf("websocket: dial: %w", err)
+		return nil, fmt.Errorf("websocket: dial: %w", &inputError{err})
 	}
 	nc, err := t.connect(ctx, opts)
 	if err != nil {
@@ -163,6 +234,9 @@ func (t *target) dial(ctx context.Context, opts *DialOptions) (*Conn, error) {
 	}
 	if err != nil {
 		nc.Close()
+		if refused := new(HandshakeError); errors.As(err, &refused) && refused.Status != 0 {
+			return nil, err // the answer was there, if not all of its body
+		}
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("websocket: dial: the handshake was not finished: %w", ctx.Err())
 		}
@@ -174,13 +248,16 @@ func (t *target) dial(ctx context.Context, opts *DialOptions) (*Conn, error) {
 // request writes the head of the request.
 func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer, err error) {
 	header := http.Header{}
-	host := t.url.Host
+	host := t.host
 	for name, values := range opts.Header {
-		if http.CanonicalHeaderKey(name) == "Host" && len(values) == 1 && handshake.IsFieldValue(values[0]) {
-			host = values[0]
-			continue
+		name = http.CanonicalHeaderKey(name)
+		header[name] = append(header[name], values...)
+	}
+	if values := header["Host"]; len(values) == 1 {
+		if host = values[0]; host == "" || strings.Contains(host, " ") || !handshake.IsFieldValue(host) {
+			return nil, offer, fmt.Errorf("%q is no value for the header Host", host)
 		}
-		header[http.CanonicalHeaderKey(name)] = append([]string(nil), values...)
+		delete(header, "Host")
 	}
 	if err := validateHeader(header); err != nil {
 		return nil, offer, err
@@ -202,7 +279,7 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 		}
 	}
 	for i, name := range opts.Subprotocols {
-		if !handshake.IsToken(name) || contains(opts.Subprotocols[:i], name) {
+		if !handshake.IsToken(name) || slices.Contains(opts.Subprotocols[:i], name) {
 			return nil, offer, fmt.Errorf("subprotocol %q is no token, or is there twice (%v)", name, rfc.SubprotocolTokens)
 		}
 	}
@@ -218,15 +295,6 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 		offer.Extensions = []handshake.Extension{wishes.Offer()}
 	}
 	return handshake.AppendRequest(nil, t.uri, host, offer, header), offer, nil
-}
-
-func contains(list []string, name string) bool {
-	for _, s := range list {
-		if s == name {
-			return true
-		}
-	}
-	return false
 }
 
 // httpURL is the URL as cookie jars and proxies know it.
@@ -258,12 +326,17 @@ func (t *target) connect(ctx context.Context, opts *DialOptions) (net.Conn, erro
 	if config.ServerName == "" {
 		config.ServerName = t.url.Hostname()
 	}
-	if config.NextProtos == nil {
-		config.NextProtos = []string{"http/1.1"} // the upgrade is HTTP/1.1's
+	// The upgrade is HTTP/1.1's, and a config may come from an HTTP client.
+	config.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), func(name string) bool { return name == "h2" })
+	if len(config.NextProtos) == 0 {
+		config.NextProtos = []string{"http/1.1"}
 	}
 	secure := tls.Client(nc, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		nc.Close()
+		if plain := new(tls.RecordHeaderError); errors.As(err, plain) && string(plain.RecordHeader[:]) == "HTTP/" {
+			err = fmt.Errorf("the server speaks plain HTTP there, which is for ws and not for wss: %w", err)
+		}
 		return nil, fmt.Errorf("TLS handshake with %s: %w", t.address, err)
 	}
 	return secure, nil
@@ -287,15 +360,20 @@ func (t *target) connectBelow(ctx context.Context, dial dialFunc, opts *DialOpti
 	return dialProxy(ctx, dial, proxy, t.address, opts.TLS)
 }
 
-// maxRefusal is how much of a refusal's body is kept, in bytes.
-const maxRefusal = 1 << 10
+const (
+	maxRefusal = 1 << 10 // how much of a refusal's body is kept, in bytes
+	maxInterim = 8       // how many interim responses are passed over
+)
 
 // upgrade sends the request and reads the response.
 func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opts *DialOptions) (*Conn, error) {
 	if _, err := nc.Write(request); err != nil {
 		return nil, fmt.Errorf("websocket: dial: send the request: %w", err)
 	}
-	response, head, rest, err := readResponse(nc)
+	response, head, rest, err := readResponse(nc, nil)
+	for n := 0; err == nil && response.Status/100 == 1 && response.Status != http.StatusSwitchingProtocols && n < maxInterim; n++ {
+		response, head, rest, err = readResponse(nc, rest) // an interim response says nothing (RFC 9110 15.2)
+	}
 	if err != nil {
 		err = &HandshakeError{Err: err}
 		opts.Trace.handshake(nil, request, head, err)
@@ -314,8 +392,8 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 			Mistake: agreed.Accept,
 			Status:  response.Status,
 			Header:  response.Header,
-			Body:    readRefusal(nc, head, rest),
-			Detail:  seenInResponse(rule, &response, agreed, offer),
+			Body:    readRefusal(nc, &response, head, rest),
+			Detail:  seenInResponse(rule, &response, head, agreed, offer),
 		}
 		opts.Trace.handshake(nil, request, head, refused)
 		return nil, refused
@@ -327,31 +405,32 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 	return c, nil
 }
 
-// readResponse reads a head of HTTP, and what came behind it.
-func readResponse(nc net.Conn) (r handshake.Response, head, rest []byte, err error) {
-	b := make([]byte, 0, 1024)
+// readResponse reads a head of HTTP that begins with b, and what came behind it.
+func readResponse(nc net.Conn, b []byte) (r handshake.Response, head, rest []byte, err error) {
+	b = append(make([]byte, 0, 1024), b...)
 	for {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		k, err := nc.Read(b[len(b):cap(b)])
-		b = b[:len(b)+k]
-		r, n := handshake.ParseResponse(b, 0)
-		if n > 0 {
+		if r, n := handshake.ParseResponse(b, 0); n > 0 && len(b) > 0 {
 			return r, b[:n:n], b[n:], nil
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("the server ended the connection after %d bytes of its response", len(b))
+				err = fmt.Errorf("the server ended the connection after %d bytes of its response: %w", len(b), io.ErrUnexpectedEOF)
 			}
 			return r, b, nil, err
 		}
+		b = slices.Grow(b, 1)
+		var n int
+		n, err = nc.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
 	}
 }
 
 // readRefusal returns the beginning of the body of a response whose head and
 // first bytes are read.
-func readRefusal(nc net.Conn, head, rest []byte) []byte {
+func readRefusal(nc net.Conn, response *handshake.Response, head, rest []byte) []byte {
+	if response.Proto == "" {
+		return head[:min(len(head), maxRefusal)] // nothing says where a body begins
+	}
 	nc.SetReadDeadline(time.Now().Add(lingerTime)) // a body may never end
 	all := io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), nc)
 	r, err := http.ReadResponse(bufio.NewReader(all), nil)
@@ -364,11 +443,13 @@ func readRefusal(nc net.Conn, head, rest []byte) []byte {
 
 // seenInResponse says what the response had where the rule expects something
 // else.
-func seenInResponse(rule rfc.Rule, r *handshake.Response, agreed handshake.Agreement, offer handshake.Offer) string {
+func seenInResponse(rule rfc.Rule, r *handshake.Response, head []byte, agreed handshake.Agreement, offer handshake.Offer) string {
 	field := http.Header(r.Header)
 	switch rule {
 	case rfc.ResponseSyntax:
-		return "no HTTP answer came; is this a WebSocket server, and is TLS used on both sides or on none?"
+		if r.Proto == "" {
+			return fmt.Sprintf("no HTTP answer came but %q; is this a WebSocket server, and is TLS used on both sides or on none?", head[:min(len(head), 64)])
+		}
 	case rfc.SwitchingProtocols:
 		if to := field.Get("Location"); to != "" {
 			return "redirected to " + to
@@ -388,18 +469,32 @@ func seenInResponse(rule rfc.Rule, r *handshake.Response, agreed handshake.Agree
 }
 
 // redirect returns the URL that a refusal leads to.
-func (e *HandshakeError) redirect(from *target) (string, bool) {
+func (e *HandshakeError) redirect(from *target) (*url.URL, bool) {
 	switch e.Status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:
-		return "", false
+		return nil, false
 	}
-	to, err := from.httpURL().Parse(e.Header.Get("Location"))
-	if err != nil || e.Header.Get("Location") == "" {
-		return "", false
+	location := e.Header.Get("Location")
+	to, err := from.url.Parse(location)
+	if err != nil || location == "" {
+		return nil, false
 	}
-	if from.secure && (to.Scheme == "http" || to.Scheme == "ws") {
-		return "", false // never from TLS to plain text
+	switch to.Scheme {
+	case "wss", "https":
+	case "ws", "http":
+		if from.secure {
+			return nil, false // never from TLS to plain text
+		}
+	default:
+		return nil, false // above all no socket of this machine
 	}
-	return to.String(), true
+	to.Fragment, to.RawFragment = "", ""
+	if from.network == "unix" {
+		return nil, false
+	}
+	if to.User == nil && to.Host == from.url.Host {
+		to.User = from.url.User
+	}
+	return to, true
 }

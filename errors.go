@@ -106,7 +106,7 @@ type HandshakeError struct {
 	Mistake handshake.Mistake // how a wrong Sec-WebSocket-Accept came to be
 	Status  int               // of the response, sent or received; 0: there was none
 	Header  http.Header       // of the response, received by a client
-	Body    []byte            // its first KiB
+	Body    []byte            // its first KiB; what came, when that is no HTTP
 	Detail  string            // what was seen and what was expected
 	Err     error             // a cause beside the protocol's rules, or nil
 }

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -14,8 +18,9 @@ import (
 // HandlerFunc serves one connection. Its context ends with the connection and
 // carries the request (RequestFrom). The connection is closed when the function
 // returns: with 1000 for nil, with its own code and reason for a *CloseError,
-// with 1001 while the server shuts down, and with 1011 for any other error,
-// whose text goes to the logger and not to the peer.
+// with 1001 while the server shuts down, and with 1011 for any other error or a
+// panic, whose text goes to Options.Logger and not to the peer. An error that
+// only says that the connection has ended is not logged.
 type HandlerFunc func(ctx context.Context, c *Conn) error
 
 // Server makes http.Handlers of functions, and can end all their connections
@@ -25,8 +30,9 @@ type Server struct {
 
 	mu      sync.Mutex
 	conns   map[*Conn]struct{}
+	active  int // handshakes and handlers that are not done
 	stopped bool
-	idle    chan struct{} // closed when stopped and without connections
+	idle    chan struct{} // closed when stopped and none is active
 }
 
 // Handler returns an http.Handler that serves f with the zero Server: the
@@ -63,53 +69,65 @@ func (s *Server) Services(services map[string]HandlerFunc) http.Handler {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, subprotocols []string, service func(subprotocol string) HandlerFunc) {
-	if s.stopping() {
+	if !s.enter() {
 		refuse(w, r, &s.AcceptOptions, &HandshakeError{Status: http.StatusServiceUnavailable, Detail: "the server shuts down"})
 		return
 	}
-	req := requestOf(r)
-	if offer, broken := req.Offer(); broken.Fatal() == 0 && service(choose(subprotocols, offer.Subprotocols)) == nil {
-		refuse(w, r, &s.AcceptOptions, &HandshakeError{
-			Status: http.StatusBadRequest,
-			Detail: fmt.Sprintf("no service for the subprotocols %q, only for %q", offer.Subprotocols, subprotocols),
-		})
-		return
-	}
-	c, err := accept(w, r, &s.AcceptOptions, subprotocols)
+	running := false
+	defer func() {
+		if !running {
+			s.leave(nil)
+		}
+	}()
+	c, err := accept(w, r, &s.AcceptOptions, subprotocols, func(name string) bool { return service(name) != nil })
 	if err != nil {
-		return // the client was told
-	}
-	if !s.add(c) {
-		go c.Close(context.Background(), StatusGoingAway, "")
+		// The client was told, but not what is the program's own mistake.
+		if refused := new(HandshakeError); errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
+			s.logger().Error("websocket handler: accept", "remote", r.RemoteAddr, "error", err)
+		}
 		return
 	}
+	running = true
+	s.add(c)
 	ctx := &connContext{context.WithoutCancel(r.Context()), c, r}
 	go func() {
-		defer s.remove(c)
+		defer s.leave(c)
 		s.run(ctx, c, service(c.Subprotocol()))
 	}()
 }
 
-// run calls the function and closes the connection with what it returns.
+// run calls the function and closes the connection with what it returns. While
+// the server shuts down the function is not called any more.
 func (s *Server) run(ctx context.Context, c *Conn, f HandlerFunc) {
-	err := call(ctx, c, f)
-	if c.Cause() != nil {
-		return // ended before
+	var err error
+	if !s.stopping() {
+		err = call(ctx, c, f)
 	}
-	code, reason := StatusNormalClosure, ""
+	panicked := new(panicError)
 	closing := new(CloseError)
+	code, reason, unexpected := StatusNormalClosure, "", false
 	switch {
+	case errors.As(err, &panicked):
+		code, unexpected = StatusInternalError, true
+	case c.Cause() != nil:
+		// What follows from the end of the connection is no news.
+		unexpected = err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) && !errors.Is(err, io.EOF)
 	case errors.As(err, &closing) && !closing.ByPeer:
 		code, reason = closing.Code, closing.Reason
 	case s.stopping():
-		code = StatusGoingAway
+		code, unexpected = StatusGoingAway, err != nil
 	case err != nil:
-		code = StatusInternalError
-		c.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", err)
+		code, unexpected = StatusInternalError, true
+	}
+	if unexpected {
+		s.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", err)
+	}
+	if c.Cause() != nil {
+		return
 	}
 	if err := c.Close(context.Background(), code, reason); err != nil && c.Cause() == nil {
-		c.logger().Error("websocket handler: close", "remote", c.RemoteAddr(), "error", err)
-		c.CloseNow()
+		s.logger().Error("websocket handler: the CloseError cannot be sent", "remote", c.RemoteAddr(), "error", err)
+		c.Close(context.Background(), StatusInternalError, "")
 	}
 }
 
@@ -118,32 +136,36 @@ func (s *Server) run(ctx context.Context, c *Conn, f HandlerFunc) {
 func call(ctx context.Context, c *Conn, f HandlerFunc) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = &panicError{p, debug.Stack()}
 		}
 	}()
 	return f(ctx, c)
 }
 
-// Shutdown ends every connection with 1001, one after the other over half of
-// the time that ctx leaves, so that they do not all come back at once, and
-// waits until their handlers have returned. When ctx ends first, the rest is cut
-// and its error returned. New handshakes are refused with 503.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
+
+// Shutdown ends every connection with 1001 and waits until their handlers have
+// returned. The connections are closed 1 ms apart, or closer together to be
+// through with them in half of the time that ctx leaves, so that they do not all
+// come back at once. A peer has Options.CloseTimeout to answer. When ctx ends
+// first, the rest is cut and its error returned, without waiting for handlers.
+// New handshakes are refused with 503.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
 	if s.idle == nil {
 		s.idle = make(chan struct{})
-		if len(s.conns) == 0 {
-			close(s.idle)
-		}
-	}
-	idle := s.idle
-	conns := make([]*Conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
+		s.announceIdle()
 	}
 	s.mu.Unlock()
 
+	conns := s.connections()
+	timeout := orDefault(s.CloseTimeout, 5*time.Second, 5*time.Second)
 	gap := time.NewTicker(spread(ctx, len(conns)))
 	defer gap.Stop()
 	for i, c := range conns {
@@ -153,14 +175,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			case <-ctx.Done():
 			}
 		}
-		go c.Close(ctx, StatusGoingAway, "")
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			c.Close(ctx, StatusGoingAway, "")
+		}()
 	}
 	select {
-	case <-idle:
+	case <-s.idle:
 		return nil
 	case <-ctx.Done():
 	}
-	for _, c := range conns {
+	for _, c := range s.connections() {
 		c.CloseNow()
 	}
 	return ctx.Err()
@@ -175,34 +201,57 @@ func spread(ctx context.Context, n int) time.Duration {
 	return max(gap, time.Nanosecond)
 }
 
+func (s *Server) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.Default()
+}
+
 func (s *Server) stopping() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopped
 }
 
-func (s *Server) add(c *Conn) bool {
+func (s *Server) connections() []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.conns))
+}
+
+// enter notes that a handshake has begun, which a Shutdown waits for.
+func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
 		return false
 	}
+	s.active++
+	return true
+}
+
+func (s *Server) add(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.conns == nil {
 		s.conns = make(map[*Conn]struct{})
 	}
 	s.conns[c] = struct{}{}
-	return true
 }
 
-func (s *Server) remove(c *Conn) {
+// leave undoes enter, and add if there was a connection.
+func (s *Server) leave(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if s.stopped && len(s.conns) == 0 && s.idle != nil {
-		select {
-		case <-s.idle:
-		default:
-			close(s.idle)
-		}
+	s.active--
+	s.announceIdle()
+}
+
+// announceIdle is called with mu held.
+func (s *Server) announceIdle() {
+	if s.idle != nil && s.active == 0 {
+		close(s.idle)
 	}
 }

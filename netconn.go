@@ -11,12 +11,16 @@ import (
 )
 
 // NetConn returns a net.Conn that carries a stream of bytes in messages of the
-// type: each Write is a message, and Read reads on over their ends. A message of
-// the other type fails the connection with 1003. A normal close by the peer (1000
-// or 1001) is io.EOF. A deadline that passes leaves the connection open. Close
-// performs the closing handshake with 1000.
+// type: each Write is a message, and Read reads on over their ends. Messages may
+// have any size. One of the other type fails the connection with 1003.
+//
+// A normal close by the peer (1000 or 1001) is io.EOF to Read; any other end is
+// the connection's Cause, for which errors.Is(err, net.ErrClosed) holds. A
+// deadline that passes is os.ErrDeadlineExceeded to the calls that it ends and
+// leaves the connection open. Close performs the closing handshake with 1000,
+// within Options.CloseTimeout. Nothing else may read from c meanwhile.
 func NetConn(c *Conn, typ MessageType) net.Conn {
-	n := &netConn{c: c, typ: typ}
+	n := &netConn{c: c, typ: typ, reading: make(chan struct{}, 1)}
 	n.readDeadline.init()
 	n.writeDeadline.init()
 	return n
@@ -26,17 +30,25 @@ type netConn struct {
 	c   *Conn
 	typ MessageType
 
-	reading sync.Mutex
-	message io.Reader // what is left of it; nil: none
+	reading chan struct{} // of capacity 1; full while someone reads
+	message io.Reader     // what is left of it; nil: none
 
 	readDeadline, writeDeadline deadline
 }
 
 func (n *netConn) Read(p []byte) (int, error) {
-	n.reading.Lock()
-	defer n.reading.Unlock()
+	if err := n.c.lock(n.readDeadline.context(), n.reading); err != nil {
+		return 0, n.readError(err)
+	}
+	defer func() { <-n.reading }()
 	for {
 		ctx := n.readDeadline.context()
+		if ctx.Err() != nil {
+			return 0, os.ErrDeadlineExceeded
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
 		if n.message == nil {
 			typ, r, err := n.c.Reader(ctx)
 			if err != nil {
@@ -52,7 +64,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 		k, err := n.message.Read(p)
 		if errors.Is(err, io.EOF) {
 			n.message, err = nil, nil
-			if k == 0 && len(p) > 0 {
+			if k == 0 {
 				continue
 			}
 		}
@@ -75,7 +87,11 @@ func (n *netConn) readError(err error) error {
 }
 
 func (n *netConn) Write(p []byte) (int, error) {
-	err := n.c.Write(n.writeDeadline.context(), n.typ, p)
+	ctx := n.writeDeadline.context()
+	if ctx.Err() != nil {
+		return 0, os.ErrDeadlineExceeded
+	}
+	err := n.c.Write(ctx, n.typ, p)
 	switch {
 	case err == nil:
 		return len(p), nil
@@ -128,13 +144,11 @@ func (d *deadline) context() context.Context {
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
-	if d.ctx.Err() != nil {
+	// A timer that could not be stopped ends the context that it was made for.
+	if d.timer != nil && !d.timer.Stop() || d.ctx.Err() != nil {
 		d.init()
 	}
+	d.timer = nil
 	if t.IsZero() {
 		return
 	}

@@ -14,6 +14,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+
+	"github.com/wiretrue/websocket/wire/handshake"
 )
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
@@ -33,6 +35,7 @@ func dialProxy(ctx context.Context, dial dialFunc, proxy *url.URL, address strin
 	}
 	// The end of ctx cuts the conversation with the proxy short.
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(longAgo) })
+	through := nc
 	switch proxy.Scheme {
 	case "https":
 		secure := config.Clone()
@@ -40,21 +43,24 @@ func dialProxy(ctx context.Context, dial dialFunc, proxy *url.URL, address strin
 			secure = new(tls.Config)
 		}
 		secure.ServerName, secure.NextProtos = proxy.Hostname(), nil
-		nc = tls.Client(nc, secure)
+		through = tls.Client(nc, secure)
 		fallthrough
 	case "http":
-		err = connectTunnel(nc, proxy, address)
+		err = connectTunnel(through, proxy, address)
 	default:
 		err = connectSOCKS(nc, proxy, address)
 	}
 	if !stop() {
-		err = errors.Join(ctx.Err(), err)
+		err = ctx.Err()
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("it ended the connection in the middle: %w", io.ErrUnexpectedEOF)
 	}
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("proxy %s: %w", proxy.Redacted(), err)
 	}
-	return nc, nil
+	return through, nil
 }
 
 // connectTunnel asks an HTTP proxy for a tunnel (RFC 9110 9.3.6).
@@ -68,11 +74,12 @@ func connectTunnel(nc net.Conn, proxy *url.URL, address string) error {
 		return err
 	}
 	// Byte by byte, since what follows the head is not the proxy's.
-	response, err := http.ReadResponse(bufio.NewReaderSize(oneByteReader{nc}, 16), r)
+	head := io.LimitReader(oneByteReader{nc}, handshake.DefaultLimit)
+	response, err := http.ReadResponse(bufio.NewReaderSize(head, 16), r)
 	if err != nil {
 		return err
 	}
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("CONNECT %s: %s", address, response.Status)
 	}
 	return nil
@@ -172,6 +179,9 @@ func readSOCKSReply(nc net.Conn) error {
 	var head [4]byte // version, reply, reserved, address type
 	if _, err := io.ReadFull(nc, head[:]); err != nil {
 		return err
+	}
+	if head[0] != 5 {
+		return fmt.Errorf("SOCKS version %d in the reply; expected 5", head[0])
 	}
 	if head[1] != 0 {
 		replies := [...]string{1: "general failure", 2: "not allowed by the ruleset", 3: "network unreachable", 4: "host unreachable",

@@ -27,8 +27,8 @@ type RedialOptions struct {
 	Resume func(ctx context.Context, c *Conn) error
 
 	// Retry says whether a failed attempt is followed by another. nil: always,
-	// but for a refusal that will not change (HTTP 400, 401, 403, 404, 405, 410,
-	// 426 or a broken handshake).
+	// but for what will not change: a mistake in the URL or the options, and a
+	// refusal with HTTP 400, 401, 403, 404, 405, 410 or 426 or with a broken 101.
 	Retry func(err error) bool
 }
 
@@ -88,6 +88,9 @@ func dialAndResume(ctx context.Context, url string, opts *RedialOptions) (*Conn,
 func (o *RedialOptions) retry(err error) bool {
 	if o.Retry != nil {
 		return o.Retry(err)
+	}
+	if input := new(inputError); errors.As(err, &input) {
+		return false
 	}
 	refused := new(HandshakeError)
 	if !errors.As(err, &refused) {

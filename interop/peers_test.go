@@ -45,6 +45,7 @@ type meeting struct {
 	server bool                                      // we are
 	url    string                                    // of the server
 	ca     string                                    // of the server; empty: no TLS
+	mux    *http.ServeMux                            // of our server
 	taken  <-chan *websocket.Conn                    // by our server
 	open   func(t testing.TB, offer ...string) *pair // the client offers these subprotocols
 }
@@ -68,8 +69,8 @@ func asServer(t testing.TB, p *peer, r route) *meeting {
 		return nil
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/hand", s.Handler(hand))
-	mux.Handle("/services", s.Services(map[string]websocket.HandlerFunc{"chat": hand}))
+	mux.Handle("GET /hand", s.Handler(hand))
+	mux.Handle("GET /services", s.Services(map[string]websocket.HandlerFunc{"chat": hand}))
 	hs := httptest.NewUnstartedServer(mux)
 	if r.toTLS {
 		hs.TLS = &tls.Config{Certificates: []tls.Certificate{id.pair}}
@@ -82,6 +83,7 @@ func asServer(t testing.TB, p *peer, r route) *meeting {
 	if r.fromTLS {
 		m.ca = id.cert
 	}
+	m.mux = mux
 	m.taken = accepted
 	m.open = func(t testing.TB, offer ...string) *pair { return m.openFrom(t, "", offer...) }
 	return m
@@ -92,7 +94,19 @@ func (m *meeting) openFrom(t testing.TB, origin string, offer ...string) *pair {
 	t.Helper()
 	m.dial("/hand", origin, offer...)
 	ev := m.them.await(t, 0, "open")
-	return newPair(t, m, <-m.taken, ev)
+	return newPair(t, m, m.take(t), ev)
+}
+
+// take returns the connection that our server has accepted.
+func (m *meeting) take(t testing.TB) *websocket.Conn {
+	t.Helper()
+	select {
+	case c := <-m.taken:
+		return c
+	case <-safe(t).Done():
+		t.Fatal("our server has accepted no connection")
+		return nil
+	}
 }
 
 // dial tells the peer to connect to our server.

@@ -192,6 +192,7 @@ error_log stderr warn;
 events { worker_connections 100; }
 http {
 	access_log off;
+	client_max_body_size 0; # a browser reports messages by HTTP
 	client_body_temp_path DIR/body;
 	proxy_temp_path DIR/proxy;
 	fastcgi_temp_path DIR/fastcgi;

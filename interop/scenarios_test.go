@@ -328,7 +328,7 @@ func subprotocolNotSpoken(t *testing.T, m *meeting) {
 	if m.server && m.them.lacks.missing {
 		m.dial("/hand", "", "nonesuch")
 		m.them.await(t, 0, "error")
-		(<-m.taken).CloseNow()
+		m.take(t).CloseNow()
 		return
 	}
 	p := m.open(t, "nonesuch")

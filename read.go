@@ -269,6 +269,7 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 			c.received.pongs.Add(1)
 			c.gotPong(ev.Data)
 		case wire.Close:
+			c.sendPong() // a Ping in front of the Close wants its answer (RFC 6455 5.5.2)
 			return ev, c.gotClose(ev.Data)
 		}
 	}

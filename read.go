@@ -263,6 +263,7 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 			return ev, nil
 		case wire.Ping:
 			c.received.pings.Add(1)
+			c.queuePong() // that of the Ping before, to leave together with the next
 			c.pongDue = append(c.pongDue[:0], ev.Data...)
 			c.owesPong = true
 		case wire.Pong:

@@ -17,6 +17,7 @@ func TestServer(t *testing.T) {
 	for name, start := range kinds {
 		for _, r := range routes {
 			t.Run(name+"/"+r.name, func(t *testing.T) {
+				full(t)
 				t.Parallel()
 				converse(t, asServer(t, start(t), r))
 			})
@@ -29,6 +30,7 @@ func TestClient(t *testing.T) {
 	for name, start := range kinds {
 		for _, r := range routes {
 			t.Run(name+"/"+r.name, func(t *testing.T) {
+				full(t)
 				t.Parallel()
 				converse(t, asClient(t, start(t), r))
 			})

@@ -302,26 +302,32 @@ func TestLimitCases(t *testing.T) {
 				}
 				(&suiteCase{send: sent, want: frames(message)}).run(t, connect(t), segment)
 			}
+			all := func(sizes ...int) []int {
+				if testing.Short() {
+					return sizes[:1]
+				}
+				return sizes
+			}
 			for i, message := range []piece{text(textOf(4 * mib)), bin(bytesOf(4 * mib))} {
 				small := message
-				for _, n := range []int{64 << 10, 256 << 10, mib, 4 * mib} {
+				for _, n := range all(64<<10, 256<<10, mib, 4*mib) {
 					small.payload = message.payload[:n]
 					if message.Opcode == frame.Text {
 						small.payload = textOf(n)
 					}
 					t.Run(fmt.Sprintf("9.%d-%d", i+1, n), func(t *testing.T) { one(t, connect, small, 0, 0) })
 				}
-				for _, n := range []int{64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, mib, 4 * mib} {
+				for _, n := range all(64, 256, 1<<10, 4<<10, 16<<10, 64<<10, 256<<10, mib, 4*mib) {
 					t.Run(fmt.Sprintf("9.%d-4M-in-%d", i+3, n), func(t *testing.T) { one(t, connect, message, n, 0) })
 				}
 				small.payload = message.payload[:mib]
 				if message.Opcode == frame.Text {
 					small.payload = textOf(mib)
 				}
-				for _, n := range []int{64, 128, 256, 512, 1024, 2048} {
+				for _, n := range all(64, 128, 256, 512, 1024, 2048) {
 					t.Run(fmt.Sprintf("9.%d-1M-by-%d", i+5, n), func(t *testing.T) { one(t, connect, small, 0, n) })
 				}
-				for _, n := range []int{0, 16, 64, 256, 1024, 4096} {
+				for _, n := range all(0, 16, 64, 256, 1024, 4096) {
 					t.Run(fmt.Sprintf("9.%d-1000-of-%d", i+7, n), func(t *testing.T) { pingPong(t, connect(t), message.Opcode, n) })
 				}
 			}

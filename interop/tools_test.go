@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,14 @@ func lacking(t testing.TB, reason string) {
 	t.Skip(reason)
 }
 
+// full skips a test that takes long, or much of the machine, in a short run.
+func full(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a short run")
+	}
+}
+
 // tool returns the path of a program, the first of several names that is there.
 func tool(t testing.TB, names ...string) string {
 	t.Helper()
@@ -45,16 +54,17 @@ func tool(t testing.TB, names ...string) string {
 	return ""
 }
 
-// python returns a Python that has the package. The distribution's comes
-// first: another one on the path would not see the distribution's packages.
+// python returns a Python that has the package. That need not be the first on
+// the path: another one does not see the packages of the distribution's.
 func python(t testing.TB, pkg string) string {
 	t.Helper()
-	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(name, "-c", "import "+pkg).Run() == nil {
-			return name
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		path := filepath.Join(dir, "python3")
+		if exec.Command(path, "-c", "import "+pkg).Run() == nil {
+			return path
 		}
 	}
-	lacking(t, "no Python with the package "+pkg)
+	lacking(t, "no python3 with the package "+pkg)
 	return ""
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/vectors"
 	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
@@ -53,7 +54,7 @@ func TestCorpusOfFrames(t *testing.T) {
 }
 
 func checkFrames(t *testing.T, v vectors.Vector, reads [][]byte) {
-	opts := websocket.Options{ReadLimit: int64(v.Message), MaxFragments: v.Fragments}
+	opts := websocket.Options{ReadLimit: int64(v.Message), MaxFragments: v.Fragments, Compression: compressionOf(v)}
 	var c *websocket.Conn
 	var p *wstest.Peer
 	if v.To == "server" {
@@ -81,6 +82,20 @@ func checkFrames(t *testing.T, v vectors.Vector, reads [][]byte) {
 	checkEnd(t, v, end)
 	checkRead(t, v, got)
 	checkSent(t, v, <-sent)
+}
+
+// compressionOf returns the wishes that lead to the vector's agreement.
+func compressionOf(v vectors.Vector) *websocket.Compression {
+	extensions, _ := handshake.ParseExtensions([]string{v.Agreed})
+	params, ok, _ := deflate.Confirm(extensions, nil)
+	if !ok {
+		return nil
+	}
+	c := &websocket.Compression{WindowBits: params.ClientWindow(), PeerWindowBits: params.ServerWindow(), PeerNoContextTakeover: params.ServerNoContextTakeover}
+	if v.To == "server" {
+		c = &websocket.Compression{WindowBits: params.ServerWindow(), PeerWindowBits: params.ClientWindow(), PeerNoContextTakeover: params.ClientNoContextTakeover}
+	}
+	return c
 }
 
 // collect reads all frames that the endpoint sends.

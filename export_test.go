@@ -39,3 +39,16 @@ func PoisonBuffers(with string) {
 
 // WriteFragment sends a fragment of its own, however small.
 func WriteFragment(w io.Writer, p []byte) error { return w.(*messageWriter).fragment(p, false) }
+
+// CompressionMemory returns the bytes that the connection holds for windows.
+func (c *Conn) CompressionMemory() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sender.Compressor != nil {
+		n += c.sender.Compressor.Size()
+	}
+	if c.receiver.Decompressor != nil {
+		n += c.receiver.Decompressor.Size()
+	}
+	return n
+}

@@ -22,12 +22,15 @@
 //     "refuse STATUS", a server refuses the handshake; "fail", a client fails
 //     the handshake; "note", the rule is named and the connection goes on;
 //     "clean", no rule is broken
-//   - at (optional): the offset of the byte that breaks the rule, from the first
-//     byte behind the handshake
+//   - at (optional): the offset of the byte that breaks the rule, among the
+//     bytes that its sender sent behind the handshake; their number when it is
+//     their end that breaks the rule
 //   - limits (optional): message=BYTES or fragments=COUNT or both, which the
 //     endpoint must be set to
 //   - origins (optional): the origins, separated by spaces, that the server must
 //     be set to allow beside its own
+//   - agreed (optional): the extension that both sides hold to, as a response
+//     has it
 //   - comment: what the defect is, for a reader
 //
 // The sections, in the order of the wire:
@@ -73,6 +76,7 @@ type Vector struct {
 	Message   uint64   // the limit of a message in bytes; 0: none
 	Fragments int      // the limit of a message's frames; 0: none
 	Origins   []string // that the server allows beside its own
+	Agreed    string   // the extension in force, as in a response; "": none
 	Comment   string
 	Steps     []Step
 	Messages  []Message // nil: not said
@@ -289,6 +293,8 @@ func (p *parser) headLine(line string) (err error) {
 		return p.limits(value)
 	case "origins":
 		p.v.Origins = strings.Fields(value)
+	case "agreed":
+		p.v.Agreed = value
 	case "comment":
 		p.v.Comment = value
 	default:

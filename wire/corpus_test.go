@@ -11,6 +11,7 @@ import (
 
 	"github.com/wiretrue/websocket/vectors"
 	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
@@ -140,14 +141,16 @@ func judgeHeads(t *testing.T, v vectors.Vector) (found []finding) {
 			if v.To == "server" && !r.OriginAllowed(false, v.Origins) {
 				broken.Add(rfc.OriginAllowed)
 			}
-			note(broken)
+			_, _, brokenOffer := deflate.Choose(offer.Extensions, deflate.Params{})
+			note(broken.Union(brokenOffer))
 		case "response":
 			r, n := handshake.ParseResponse(s.Bytes, 0)
 			if n != len(s.Bytes) && r.Broken.Clean() {
 				t.Errorf("%d bytes of the response were read, want %d", n, len(s.Bytes))
 			}
-			_, broken := r.Agreement(offer)
-			note(broken)
+			agreed, broken := r.Agreement(offer)
+			_, _, brokenAnswer := deflate.Confirm(agreed.Extensions, offer.Extensions)
+			note(broken.Union(brokenAnswer))
 		}
 	}
 	return found
@@ -161,7 +164,25 @@ func roleOf(name string) wire.Role {
 }
 
 func receiverFor(v vectors.Vector) *wire.Receiver {
-	return &wire.Receiver{Role: roleOf(v.To), Limits: limitsOf(v)}
+	r := &wire.Receiver{Role: roleOf(v.To), Limits: limitsOf(v)}
+	agree(r, v)
+	return r
+}
+
+// agree sets the receiver up for the extension of the vector.
+func agree(r *wire.Receiver, v vectors.Vector) {
+	extensions, _ := handshake.ParseExtensions([]string{v.Agreed})
+	params, ok, _ := deflate.Confirm(extensions, nil)
+	if !ok {
+		return
+	}
+	r.Compression = true
+	r.Decompressor = deflate.NewDecompressor(params.ServerWindow())
+	r.NoContextTakeover = params.ServerNoContextTakeover
+	if r.Role == wire.Server {
+		r.Decompressor = deflate.NewDecompressor(params.ClientWindow())
+		r.NoContextTakeover = params.ClientNoContextTakeover
+	}
 }
 
 func limitsOf(v vectors.Vector) wire.Limits {
@@ -233,7 +254,7 @@ func readAll(t testing.TB, read next, pieces ...[]byte) (events []event) {
 			}
 			last := len(events) - 1
 			if ev.Kind == wire.Data && data != nil && ev.Broken.Clean() {
-				if events[last].Offset+int64(len(data)) != ev.Offset {
+				if inflated := ev.Offset == events[last].Offset; !inflated && events[last].Offset+int64(len(data)) != ev.Offset {
 					t.Fatalf("data at %d, want it behind %+v", ev.Offset, events[last])
 				}
 				data = append(data, ev.Data...)
@@ -350,8 +371,12 @@ func inPieces(t *testing.T, v vectors.Vector) {
 		for _, cut := range someCuts(r, len(all)) {
 			check(fmt.Sprint("cut at ", cut), all[:cut], all[cut:])
 		}
-		check("byte by byte", bytes.SplitAfter(all, nil)...)
-		for range 4 + 16*min(1, 2000/max(1, len(all))) {
+		check("byte by byte", bytewise(all)...)
+		rounds := 20
+		if len(all) > 2000 {
+			rounds = 4
+		}
+		for range rounds {
 			check("random cuts", randomPieces(r, all)...)
 		}
 		return
@@ -371,7 +396,7 @@ func inPieces(t *testing.T, v vectors.Vector) {
 		return told
 	}
 	want := witness(func(b []byte) [][]byte { return [][]byte{b} })
-	if got := witness(func(b []byte) [][]byte { return bytes.SplitAfter(b, nil) }); !slices.Equal(got, want) {
+	if got := witness(func(b []byte) [][]byte { return bytewise(b) }); !slices.Equal(got, want) {
 		t.Errorf("byte by byte: %s", difference(got, want))
 	}
 	for range 20 {
@@ -411,6 +436,8 @@ func someCuts(r *rand.Rand, n int) (cuts []int) {
 	}
 	return cuts
 }
+
+func bytewise(b []byte) [][]byte { return slices.Collect(slices.Chunk(b, 1)) }
 
 func randomPieces(r *rand.Rand, b []byte) (pieces [][]byte) {
 	most := 1 + r.IntN(1+len(b)/2)

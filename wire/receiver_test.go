@@ -211,7 +211,7 @@ func FuzzReceiver(f *testing.F) {
 		if r.Offset() != int64(len(b)) {
 			t.Fatalf("%d of %d bytes consumed", r.Offset(), len(b))
 		}
-		for how, pieces := range map[string][][]byte{"cut": cutBy(b, cuts), "byte by byte": bytes.SplitAfter(b, nil)} {
+		for how, pieces := range map[string][][]byte{"cut": cutBy(b, cuts), "byte by byte": bytewise(b)} {
 			again := fresh()
 			if got := readAll(t, again.Next, pieces...); !slices.Equal(got, want) {
 				t.Fatalf("%s: %s", how, difference(got, want))

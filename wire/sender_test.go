@@ -26,7 +26,7 @@ func message(op frame.Opcode, payload string) send {
 
 func fragment(op frame.Opcode, payload string, fin bool) send {
 	return func(s *wire.Sender, dst []byte) ([]byte, error) {
-		return s.Fragment(dst, op, []byte(payload), fin, testKey)
+		return s.Fragment(dst, op, []byte(payload), fin, false, testKey)
 	}
 }
 
@@ -189,7 +189,7 @@ func FuzzSender(f *testing.F) {
 					want = append(want, vectors.Message{Kind: kindOf(op), Payload: append([]byte{}, payload...)})
 				}
 			case 1, 2:
-				if out, err = s.Fragment(out, op, payload, call == 2, key); err == nil {
+				if out, err = s.Fragment(out, op, payload, call == 2, false, key); err == nil {
 					if open.Kind == "" {
 						open = vectors.Message{Kind: kindOf(op), Payload: []byte{}}
 					}

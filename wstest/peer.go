@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
 )
@@ -25,7 +26,8 @@ type Peer struct {
 	over error         // why no more comes
 }
 
-// ServePeer returns a client and the peer that plays its server.
+// ServePeer returns a client and the peer that plays its server, which agrees to
+// the compression that the client offers.
 func ServePeer(t testing.TB, opts *websocket.DialOptions) (client *websocket.Conn, p *Peer) {
 	t.Helper()
 	near, far := net.Pipe()
@@ -33,17 +35,25 @@ func ServePeer(t testing.TB, opts *websocket.DialOptions) (client *websocket.Con
 	go func() {
 		request := p.ReadRequest()
 		offer, _ := request.Offer()
-		p.SendBytes(handshake.AppendSwitching(nil, offer.Key, handshake.Agreement{}, nil))
+		var agreed handshake.Agreement
+		if params, ok, _ := deflate.Choose(offer.Extensions, deflate.Params{}); ok {
+			agreed.Extensions = []handshake.Extension{params.Response()}
+		}
+		p.SendBytes(handshake.AppendSwitching(nil, offer.Key, agreed, nil))
 	}()
 	return Dial(t, near, opts), p
 }
 
-// DialPeer returns a server's connection and the peer that plays its client.
+// DialPeer returns a server's connection and the peer that plays its client,
+// which offers compression.
 func DialPeer(t testing.TB, opts *websocket.AcceptOptions) (server *websocket.Conn, p *Peer) {
 	t.Helper()
 	near, far := net.Pipe()
 	p = NewPeer(t, near)
-	p.SendBytes(handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil))
+	p.SendBytes(handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{
+		Key:        "dGhlIHNhbXBsZSBub25jZQ==",
+		Extensions: []handshake.Extension{deflate.Params{}.Offer()},
+	}, nil))
 	accepted := make(chan error, 1)
 	go func() {
 		var err error

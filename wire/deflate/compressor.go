@@ -23,7 +23,7 @@ type effort struct {
 }
 
 var efforts = [...]effort{
-	Default: {depth: 12, short: 32, lazy: 16, nice: 96},
+	Default: {depth: 12, short: 32, lazy: 32, nice: 96},
 	Fastest: {},
 	Best:    {depth: 512, short: 512, lazy: maxMatch, nice: maxMatch},
 }
@@ -72,6 +72,7 @@ func (c *Compressor) Append(dst, p []byte, final bool) []byte {
 	c.takeTables()
 	c.started = true
 	c.depth = c.effort.depthFor(len(p))
+	c.lazy = c.effort.lazy * c.depth / max(c.effort.short, 1)
 	c.lazyDepth = max(c.depth/4, c.depth-16)
 	if looksRandom(p) {
 		c.misses = max(c.misses, manyMisses+256)

@@ -129,17 +129,19 @@ type tree struct {
 // dealt into buckets first.
 func (t *tree) sort(present []uint32) []uint32 {
 	const buckets = 64
-	var start [buckets + 1]uint16
+	var next [buckets]uint16 // counts, then indexes
 	for _, p := range present {
-		start[min(p>>9, buckets-1)+1]++
+		next[min(p>>9, buckets-1)]++
 	}
-	for i := 1; i < buckets; i++ {
-		start[i+1] += start[i]
+	sum := uint16(0)
+	for i, n := range next {
+		next[i] = sum
+		sum += n
 	}
 	leaves := t.leaves[:len(present)]
-	large := start[buckets-1]
+	large := next[buckets-1]
 	for _, p := range present {
-		at := &start[min(p>>9, buckets-1)]
+		at := &next[min(p>>9, buckets-1)]
 		leaves[*at] = p
 		*at++
 	}

@@ -24,6 +24,7 @@ type matcher struct {
 
 	depth     int // candidates to look at for each match
 	lazyDepth int // and for one that would replace another
+	lazy      int // which is tried below this length
 	misses    int // vain searches in a row
 
 	shift uint     // of the hash, for head's size

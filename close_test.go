@@ -67,6 +67,16 @@ func TestCloseByPeerIsAnswered(t *testing.T) {
 	}
 }
 
+func TestAPingInFrontOfACloseIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := wstest.DialPeer(t, nil)
+		p.Send(`89 82 00000000 "hi" 88 80 00000000`)
+		c.CloseRead(t.Context())
+		p.Want("FIN PONG length 2", "hi")
+		p.WantClose(0)
+	})
+}
+
 func TestCloseFromHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := wstest.DialPeer(t, nil)

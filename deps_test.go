@@ -21,6 +21,7 @@ const importOrder = `
 	engine
 	wstest
 	examples/*
+	interop
 `
 
 // sansIO names the packages that must work on bytes alone, and the imports

@@ -86,32 +86,46 @@ func (c *Conn) gotPong(payload []byte) {
 	c.pingers = waiting
 }
 
-// pongState is what the reading side owes while a Pong waits in the queue:
-// only the newest Ping is answered (RFC 6455 5.5.3).
+// maxPongs is how many Pongs wait in the queue at most. Of the Pings that come
+// while they do, only the newest is answered (RFC 6455 5.5.3).
+const maxPongs = 16
+
+// pongState is what the reading side owes beyond maxPongs.
 type pongState struct {
-	queued bool   // a Pong is in the queue
-	owed   bool   // and another one is to follow
+	queued int    // Pongs in the queue
+	owed   bool   // one more is to follow
 	next   []byte // with this payload
 }
 
 // sendPong answers the newest Ping.
 func (c *Conn) sendPong() {
-	if !c.owesPong {
+	if !c.queuePong() {
 		return
 	}
-	c.owesPong = false
 	c.mu.Lock()
-	if c.pong.queued {
-		c.pong.next = append(c.pong.next[:0], c.pongDue...)
-		c.pong.owed = true
-	} else {
-		c.encodePong(c.pongDue)
-	}
 	lead := c.queue.lead()
 	c.mu.Unlock()
 	if lead {
 		c.flush()
 	}
+}
+
+// queuePong queues the answer to the newest Ping, for sendPong or another
+// write to send, and reports whether there was a Ping to be answered.
+func (c *Conn) queuePong() bool {
+	if !c.owesPong {
+		return false
+	}
+	c.owesPong = false
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pong.queued == maxPongs {
+		c.pong.next = append(c.pong.next[:0], c.pongDue...)
+		c.pong.owed = true
+	} else {
+		c.encodePong(c.pongDue)
+	}
+	return true
 }
 
 // encodePong queues a Pong. It is called with mu held. A refusal says that a
@@ -121,7 +135,7 @@ func (c *Conn) encodePong(payload []byte) {
 		return c.sender.Control(dst, frame.Pong, payload, key)
 	})
 	if err == nil {
-		c.pong.queued = true
+		c.pong.queued++
 		c.sent.pongs.Add(1)
 	}
 }
@@ -129,7 +143,7 @@ func (c *Conn) encodePong(payload []byte) {
 // take notes that the queue was handed out, and reports whether a Pong is owed.
 func (p *pongState) take() (owed bool) {
 	owed = p.owed
-	p.queued, p.owed = false, false
+	p.queued, p.owed = 0, false
 	return owed
 }
 

@@ -271,12 +271,14 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 			return ev, nil
 		case wire.Ping:
 			c.received.pings.Add(1)
+			c.queuePong() // that of the Ping before, to leave together with the next
 			c.pongDue = append(c.pongDue[:0], ev.Data...)
 			c.owesPong = true
 		case wire.Pong:
 			c.received.pongs.Add(1)
 			c.gotPong(ev.Data)
 		case wire.Close:
+			c.sendPong() // a Ping in front of the Close wants its answer (RFC 6455 5.5.2)
 			return ev, c.gotClose(ev.Data)
 		}
 	}

@@ -2,9 +2,12 @@ module github.com/wiretrue/websocket/cmd
 
 go 1.26
 
+require github.com/gopacket/gopacket v1.7.7
+
 require (
-	github.com/gopacket/gopacket v1.7.7
 	github.com/wiretrue/websocket v0.0.0
+	golang.org/x/net v0.55.0 // indirect
+	golang.org/x/sys v0.45.0 // indirect
 )
 
 replace github.com/wiretrue/websocket => ../

@@ -39,7 +39,7 @@ const (
 type ngFormat struct {
 	order      binary.ByteOrder
 	interfaces []ngInterface
-	pending    error // reported once the packet before it has been yielded
+	pending    *DamageError // reported once the packet before it has been yielded
 }
 
 type ngInterface struct {
@@ -54,6 +54,7 @@ func (f *ngFormat) String() string { return "pcapng" }
 func (f *ngFormat) next(r *Reader, p *Packet) error {
 	for {
 		if f.pending != nil {
+			f.pending.Packet = r.count
 			return f.pending
 		}
 		got, err := f.block(r, p)

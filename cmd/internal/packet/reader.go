@@ -140,7 +140,7 @@ func (r *Reader) Close() error {
 }
 
 // damage returns the error for a record that starts at offset at.
-func (r *Reader) damage(at int64, err error, why string, args ...any) error {
+func (r *Reader) damage(at int64, err error, why string, args ...any) *DamageError {
 	return &DamageError{Offset: at, Packet: r.count, Reason: fmt.Sprintf(why, args...), Err: err}
 }
 

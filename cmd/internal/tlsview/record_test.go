@@ -178,6 +178,7 @@ func record(t testing.TB, st *setup) (*recording, *bytes.Buffer) {
 type viewer struct {
 	t      testing.TB
 	text   [2]bytes.Buffer
+	both   bytes.Buffer // in the order of calls
 	next   [2]int64
 	events []string
 	all    []tlsview.Event
@@ -192,6 +193,7 @@ func (v *viewer) Plain(dir flow.Dir, r flow.Run) {
 	}
 	v.next[dir] = r.Offset + int64(len(r.Data))
 	v.text[dir].Write(r.Data)
+	v.both.Write(r.Data)
 }
 
 func (v *viewer) TLS(ev tlsview.Event) {

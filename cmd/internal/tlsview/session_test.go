@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -296,5 +297,28 @@ func TestSwappedRoles(t *testing.T) {
 	v, _ := view(t, rec, keyLog(t, keys.Bytes()), nil)
 	if got := v.text[1].String(); !strings.HasPrefix(got, "<client 0>") {
 		t.Errorf("%.40q %q", got, v.events)
+	}
+}
+
+func TestEarlyData(t *testing.T) {
+	keys, err := os.ReadFile("testdata/early-data.keylog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, session := viewFile(t, "testdata/early-data.pcap", keyLog(t, keys))
+	if i := session.Info(); !i.EarlyData || !i.Resumed || v.text[0].String() != "later text\n" || v.count("client early data") != 1 || v.has("client undecryptable") {
+		t.Errorf("%+v %q %q", i, v.text[0].String(), v.events)
+	}
+	found := slices.ContainsFunc(v.all, func(ev tlsview.Event) bool {
+		return ev.Kind == tlsview.EarlyData && ev.Length == int64(len("early text\n"))
+	})
+	if !found {
+		t.Error("early data not decrypted")
+	}
+
+	// Without its secret the early data is still told from the rest.
+	v, _ = viewFile(t, "testdata/early-data.pcap", keyLog(t, bytes.ReplaceAll(keys, []byte("CLIENT_EARLY"), []byte("OTHER"))))
+	if v.text[0].String() != "later text\n" || v.count("client early data") == 0 || v.has("client undecryptable") {
+		t.Errorf("%q %q", v.text[0].String(), v.events)
 	}
 }

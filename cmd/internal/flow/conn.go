@@ -101,7 +101,7 @@ func (t *Tracker) window(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 		return
 	}
 	if s.Window == 0 {
-		h.isZero, h.zeroSince = true, st.Nanos
+		h.isZero, h.trouble().zeroSince = true, st.Nanos
 		side.ZeroWindows++
 		t.event(c, Event{Kind: ZeroWindow, Dir: dir}, st)
 		return
@@ -115,7 +115,7 @@ func (h *half) stopZeroWindow(side *Side, now int64) time.Duration {
 		return 0
 	}
 	h.isZero = false
-	d := time.Duration(max(0, now-h.zeroSince))
+	d := time.Duration(max(0, now-h.trouble().zeroSince))
 	side.ZeroWindowTime += d
 	return d
 }
@@ -180,8 +180,8 @@ const (
 )
 
 type fingerprint struct {
-	sum uint64
-	at  int64
+	sum uint32
+	at  uint32 // in units of 2^16 ns
 }
 
 // repeats reports whether s is a packet captured before, and remembers it.
@@ -195,16 +195,18 @@ func (h *half) repeats(s *packet.Segment, now int64) bool {
 	if len(o) >= 4 {
 		sum = mix(sum, uint64(binary.BigEndian.Uint32(o)))
 	}
-	limit := int64(anonymousTime)
+	limit := int32(anonymousTime >> 16)
 	if s.IPID != 0 {
-		limit = int64(duplicateTime)
+		limit = int32(duplicateTime >> 16)
 	}
-	for i := range h.prints {
-		if p := &h.prints[i]; p.sum == sum && max(now-p.at, p.at-now) <= limit {
-			return true
+	f := fingerprint{uint32(sum >> 32), uint32(now >> 16)}
+	for _, p := range h.prints {
+		if d := int32(f.at - p.at); p.sum == f.sum && -limit <= d && d <= limit {
+			// New bytes are no repetition, whatever the fingerprint says.
+			return !h.based || h.offset(s.Seq)+int64(s.Length) <= max(h.next, h.end)
 		}
 	}
-	h.prints[h.print%fingerprints] = fingerprint{sum, now}
+	h.prints[h.print%fingerprints] = f
 	h.print++
 	return false
 }

@@ -171,7 +171,7 @@ func (c *Conn) Addr(sender Dir) netip.AddrPort {
 
 // Options bound a Tracker. A zero field stands for its default.
 type Options struct {
-	MaxConns      int // connections at a time; default 65536. The closed, then the least recently active go first.
+	MaxConns      int // connections at a time; default 131072. The closed, then the least recently active go first.
 	MaxBuffer     int // bytes kept behind a hole per direction; default 2 MiB
 	MaxBuffered   int // the same for all connections together; default 32 MiB
 	ServerPorts   []uint16
@@ -185,7 +185,7 @@ func (o Options) withDefaults() Options {
 			*v = d
 		}
 	}
-	def(&o.MaxConns, 1<<16)
+	def(&o.MaxConns, 1<<17)
 	def(&o.MaxBuffer, 2<<20)
 	def(&o.MaxBuffered, 32<<20)
 	def(&o.ReorderWindow, 64)

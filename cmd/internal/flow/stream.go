@@ -10,7 +10,7 @@ import (
 
 // NOTE on positions. Sequence numbers wrap; stream offsets do not. A half
 // knows that sequence number nextSeq is offset next, and everything else is
-// an offset. Invariants: next <= held[0].off, held is sorted and does not
+// an offset. Invariants: next < held[0].off, held is sorted and does not
 // overlap, and no chunk in it touches next.
 
 const (
@@ -23,30 +23,51 @@ const (
 	maxLost      = 8 // gaps remembered, to tell what came too late
 )
 
-// A half is one direction's stream.
+// A half is one direction's stream. There may be very many: what most of them
+// never need is in a trouble.
 type half struct {
 	isn        uint32
-	hasISN     bool
-	based      bool
-	soft       bool // based on a packet without data, which may be a keep-alive
-	isZero     bool
-	lastWindow uint16
-	print      uint8
 	nextSeq    uint32
 	next       int64 // delivered up to here
 	end        int64 // seen up to here
 	acked      int64 // acknowledged by the other side; a FIN counts as one
 	fin        int64 // offset of the FIN; -1
-	announced  int64 // the hole at this offset was reported; -1
-	doubt      int64 // Conn.packets when a tail was first missing; 0
-	doubtAt    int64
-	doubtTo    int64 // the end of what was missing then
-	holeAt     int64 // when the hole opened
-	zeroSince  int64
-	held       []chunk
-	heldBytes  int
-	lost       []span
 	prints     [fingerprints]fingerprint
+	lastWindow uint16
+	print      uint8
+	hasISN     bool
+	based      bool
+	soft       bool // based on a packet without data, which may be a keep-alive
+	isZero     bool
+	rare       *trouble // nil: none so far
+}
+
+// A trouble is what a half keeps once something is out of order.
+type trouble struct {
+	held      []chunk
+	heldBytes int
+	announced int64 // the hole at this offset was reported; -1
+	holeAt    int64 // when the hole opened
+	doubt     int64 // Conn.packets when a tail was first missing; 0
+	doubtAt   int64
+	doubtTo   int64 // the end of what was missing then
+	lost      []span
+	zeroSince int64
+}
+
+func (h *half) trouble() *trouble {
+	if h.rare == nil {
+		h.rare = &trouble{announced: -1}
+	}
+	return h.rare
+}
+
+// held returns the chunks behind holes.
+func (h *half) held() []chunk {
+	if h.rare == nil {
+		return nil
+	}
+	return h.rare.held
 }
 
 // A chunk is a piece of stream behind a hole.
@@ -77,7 +98,7 @@ func (k chunk) to(end int64) chunk {
 
 type span struct{ from, to int64 }
 
-func (h *half) init() { h.fin, h.announced = -1, -1 }
+func (h *half) init() { h.fin = -1 }
 
 func (h *half) base(seq uint32) { h.nextSeq, h.based = seq, true }
 
@@ -120,7 +141,7 @@ func (h *half) offset(seq uint32) int64 { return h.next + int64(int32(seq-h.next
 func (h *half) finAcked() bool { return h.fin >= 0 && h.acked > h.fin }
 
 // waiting reports whether bytes are known to be missing for now.
-func (h *half) waiting() bool { return len(h.held) > 0 || h.acked > h.next && h.fin != h.next }
+func (h *half) waiting() bool { return len(h.held()) > 0 || h.acked > h.next && h.fin != h.next }
 
 func (c *Conn) hasHoles() bool { return c.half[0].waiting() || c.half[1].waiting() }
 
@@ -161,7 +182,7 @@ func (t *Tracker) payload(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 		t.hold(c, dir, k)
 		return
 	}
-	if len(h.held) == 0 {
+	if len(h.held()) == 0 {
 		t.deliver(c, dir, k, false)
 	} else {
 		t.fill(c, dir, k)
@@ -188,7 +209,11 @@ func (t *Tracker) probe(c *Conn, dir Dir, s *packet.Segment, off int64, st Stamp
 // repeated reports bytes before next: sent before, or given up before.
 func (t *Tracker) repeated(c *Conn, dir Dir, k chunk) {
 	h := &c.half[dir]
-	for _, l := range h.lost {
+	var lost []span
+	if h.rare != nil {
+		lost = h.rare.lost
+	}
+	for _, l := range lost {
 		if from, to := max(l.from, k.off), min(l.to, k.end()); from < to {
 			t.event(c, Event{Kind: TooLate, Dir: dir, Offset: from, Length: to - from}, k.st)
 			if from == k.off && to == k.end() {
@@ -212,7 +237,7 @@ func (t *Tracker) retransmitted(c *Conn, dir Dir, k chunk, unseen bool) {
 func (t *Tracker) fill(c *Conn, dir Dir, k chunk) {
 	h := &c.half[dir]
 	end := k.end()
-	fresh := k.to(min(end, h.held[0].off))
+	fresh := k.to(min(end, h.held()[0].off))
 	t.lateArrival(c, dir, fresh)
 	for {
 		t.deliver(c, dir, fresh, false)
@@ -221,8 +246,8 @@ func (t *Tracker) fill(c *Conn, dir Dir, k chunk) {
 			return
 		}
 		fresh = k.from(h.next)
-		if len(h.held) > 0 {
-			fresh = fresh.to(min(end, h.held[0].off))
+		if held := h.held(); len(held) > 0 {
+			fresh = fresh.to(min(end, held[0].off))
 		}
 	}
 }
@@ -230,7 +255,7 @@ func (t *Tracker) fill(c *Conn, dir Dir, k chunk) {
 // lateArrival tells bytes that overtook each other from bytes that were lost
 // before the capture and sent again.
 func (t *Tracker) lateArrival(c *Conn, dir Dir, k chunk) {
-	delay := time.Duration(max(0, k.st.Nanos-c.half[dir].holeAt))
+	delay := time.Duration(max(0, k.st.Nanos-c.half[dir].trouble().holeAt))
 	if delay > max(reorderDelay, c.RTT()) {
 		t.retransmitted(c, dir, k, true)
 		return
@@ -242,12 +267,13 @@ func (t *Tracker) lateArrival(c *Conn, dir Dir, k chunk) {
 // hold keeps the parts of k that are not held yet.
 func (t *Tracker) hold(c *Conn, dir Dir, k chunk) {
 	h := &c.half[dir]
+	tr := h.trouble()
 	if k.end() > h.end {
 		h.end = k.end()
 	} else {
 		t.overtaken(c, dir, k)
 	}
-	i, _ := slices.BinarySearchFunc(h.held, k, func(a, b chunk) int {
+	i, _ := slices.BinarySearchFunc(tr.held, k, func(a, b chunk) int {
 		if a.end() <= b.off {
 			return -1
 		}
@@ -255,22 +281,22 @@ func (t *Tracker) hold(c *Conn, dir Dir, k chunk) {
 	})
 	// held[i] is the first chunk that ends behind k's start.
 	for k.wire > 0 {
-		if i < len(h.held) && h.held[i].off <= k.off {
-			if h.held[i].end() >= k.end() {
+		if i < len(tr.held) && tr.held[i].off <= k.off {
+			if tr.held[i].end() >= k.end() {
 				break
 			}
-			k = k.from(max(k.off, h.held[i].end()))
+			k = k.from(max(k.off, tr.held[i].end()))
 			i++
 			continue
 		}
 		part := k
-		if i < len(h.held) && h.held[i].off < k.end() {
-			part = k.to(h.held[i].off)
+		if i < len(tr.held) && tr.held[i].off < k.end() {
+			part = k.to(tr.held[i].off)
 		}
 		k = k.from(part.end())
 		part.data = bytes.Clone(part.data)
-		h.held = slices.Insert(h.held, i, part)
-		h.heldBytes += len(part.data) + chunkCost
+		tr.held = slices.Insert(tr.held, i, part)
+		tr.heldBytes += len(part.data) + chunkCost
 		t.keep(len(part.data) + chunkCost)
 		i++
 	}
@@ -279,7 +305,7 @@ func (t *Tracker) hold(c *Conn, dir Dir, k chunk) {
 		c.holding = true
 		t.holders = append(t.holders, c)
 	}
-	for h.heldBytes > t.opts.MaxBuffer || len(h.held) > maxChunks {
+	for tr.heldBytes > t.opts.MaxBuffer || len(tr.held) > maxChunks {
 		t.skipHole(c, dir, Limit)
 	}
 }
@@ -287,14 +313,14 @@ func (t *Tracker) hold(c *Conn, dir Dir, k chunk) {
 // overtaken reports a chunk that came after later ones and does not stand at
 // the first hole.
 func (t *Tracker) overtaken(c *Conn, dir Dir, k chunk) {
-	h := &c.half[dir]
-	for i := range h.held {
-		if o := &h.held[i]; o.off <= k.off && k.end() <= o.end() {
+	held := c.half[dir].held()
+	for i := range held {
+		if o := &held[i]; o.off <= k.off && k.end() <= o.end() {
 			t.retransmitted(c, dir, k, false)
 			return
 		}
 	}
-	if len(h.held) > 0 && k.off < h.held[len(h.held)-1].off {
+	if len(held) > 0 && k.off < held[len(held)-1].off {
 		t.lateArrival(c, dir, k)
 	}
 }
@@ -302,12 +328,13 @@ func (t *Tracker) overtaken(c *Conn, dir Dir, k chunk) {
 // announce reports the hole before the held chunks, once.
 func (t *Tracker) announce(c *Conn, dir Dir, st Stamp) {
 	h := &c.half[dir]
-	if len(h.held) == 0 || h.announced == h.next {
+	held := h.held()
+	if len(held) == 0 || h.rare.announced == h.next {
 		return
 	}
-	h.announced = h.next
-	h.holeAt = h.held[0].st.Nanos
-	t.event(c, Event{Kind: Hole, Dir: dir, Offset: h.next, Length: h.held[0].off - h.next}, st)
+	h.rare.announced = h.next
+	h.rare.holeAt = held[0].st.Nanos
+	t.event(c, Event{Kind: Hole, Dir: dir, Offset: h.next, Length: held[0].off - h.next}, st)
 }
 
 // deliver hands over a chunk that starts at next.
@@ -328,7 +355,7 @@ func (t *Tracker) deliver(c *Conn, dir Dir, k chunk, late bool) {
 // drain delivers what is held at next.
 func (t *Tracker) drain(c *Conn, dir Dir) {
 	h := &c.half[dir]
-	for len(h.held) > 0 && h.held[0].off <= h.next {
+	for len(h.held()) > 0 && h.held()[0].off <= h.next {
 		k := h.pop(t)
 		if k.end() <= h.next {
 			continue
@@ -338,13 +365,15 @@ func (t *Tracker) drain(c *Conn, dir Dir) {
 	t.announce(c, dir, c.Last)
 }
 
+// pop takes the first held chunk, of at least one.
 func (h *half) pop(t *Tracker) chunk {
-	k := h.held[0]
-	h.held[0] = chunk{}
-	if h.held = h.held[1:]; len(h.held) == 0 {
-		h.held = nil
+	tr := h.rare
+	k := tr.held[0]
+	tr.held[0] = chunk{}
+	if tr.held = tr.held[1:]; len(tr.held) == 0 {
+		tr.held = nil
 	}
-	h.heldBytes -= len(k.data) + chunkCost
+	tr.heldBytes -= len(k.data) + chunkCost
 	t.keep(-len(k.data) - chunkCost)
 	return k
 }
@@ -353,10 +382,11 @@ func (h *half) pop(t *Tracker) chunk {
 func (t *Tracker) gap(c *Conn, dir Dir, to int64, why Reason, st Stamp) {
 	h, side := &c.half[dir], &c.Sides[dir]
 	n := to - h.next
-	if len(h.lost) >= maxLost {
-		h.lost = slices.Delete(h.lost, 0, 1)
+	tr := h.trouble()
+	if len(tr.lost) >= maxLost {
+		tr.lost = slices.Delete(tr.lost, 0, 1)
 	}
-	h.lost = append(h.lost, span{h.next, to})
+	tr.lost = append(tr.lost, span{h.next, to})
 	ev := Event{Kind: Gap, Dir: dir, Offset: h.next, Length: n, Reason: why}
 	h.nextSeq += uint32(n)
 	h.next = to
@@ -370,7 +400,8 @@ func (t *Tracker) gap(c *Conn, dir Dir, to int64, why Reason, st Stamp) {
 // skipHole gives up the hole before the held chunks and delivers those.
 func (t *Tracker) skipHole(c *Conn, dir Dir, why Reason) {
 	h := &c.half[dir]
-	t.gap(c, dir, h.held[0].off, why, h.held[0].st)
+	first := &h.held()[0]
+	t.gap(c, dir, first.off, why, first.st)
 	t.drain(c, dir)
 }
 
@@ -379,8 +410,8 @@ func (t *Tracker) skipHole(c *Conn, dir Dir, why Reason) {
 func (t *Tracker) settle(c *Conn, dir Dir, force Reason) {
 	h := &c.half[dir]
 	now := max(c.Last.Nanos, t.now)
-	for len(h.held) > 0 {
-		k := &h.held[0]
+	for len(h.held()) > 0 {
+		k := &h.held()[0]
 		window, wait := int64(t.opts.ReorderWindow), int64(patience)
 		acked := h.acked >= k.off
 		oneway := c.Sides[dir.Reverse()].Packets == 0
@@ -418,27 +449,30 @@ func (t *Tracker) settleTail(c *Conn, dir Dir, now int64, force Reason) {
 	}
 	// A single byte may be a FIN that was not captured.
 	if c.Sides[dir].Packets == 0 || to <= h.next || to == h.next+1 && h.fin < 0 {
-		h.doubt = 0
+		if h.rare != nil {
+			h.rare.doubt = 0
+		}
 		return
 	}
+	tr := h.trouble()
 	if force != NeverCame {
-		if h.doubt == 0 || h.next >= h.doubtTo {
-			h.doubt, h.doubtAt, h.doubtTo = c.packets, c.Last.Nanos, to
+		if tr.doubt == 0 || h.next >= tr.doubtTo {
+			tr.doubt, tr.doubtAt, tr.doubtTo = c.packets, c.Last.Nanos, to
 			if !c.holding {
 				c.holding = true
 				t.holders = append(t.holders, c)
 			}
 		}
-		if c.packets-h.doubt < int64(t.opts.ReorderWindow) && now-h.doubtAt < int64(patience) {
+		if c.packets-tr.doubt < int64(t.opts.ReorderWindow) && now-tr.doubtAt < int64(patience) {
 			return
 		}
-		to = min(to, h.doubtTo) // what is missing behind it has not been waited for yet
+		to = min(to, tr.doubtTo) // what is missing behind it has not been waited for yet
 	}
 	why := NotCaptured
 	if h.acked < to {
 		why = NeverCame
 	}
-	h.doubt = 0
+	tr.doubt = 0
 	t.gap(c, dir, to, why, c.Last)
 }
 

@@ -210,11 +210,11 @@ func (a *Analyser) process(it item) (rest item) {
 	s := &a.sides[it.from]
 	switch it.kind {
 	case itemBytes:
-		if len(it.b) > 0 {
-			s.last = it.mark.at
-			a.numbers.bytes(it.from, it.mark.at, len(it.b))
+		all := it.b
+		it.b = a.read(s, it.mark, all)
+		if n := len(all) - len(it.b); n > 0 {
+			a.numbers.bytes(it.from, it.mark.at, n)
 		}
-		it.b = a.read(s, it.mark, it.b)
 	case itemGap:
 		a.gap(s, it.mark, it.n)
 	case itemEnd:
@@ -263,9 +263,8 @@ type side struct {
 	role   wire.Role
 	state  state
 	offset int64 // of the next byte, in the stream
-	last   time.Time
-	seen   bool // bytes have come
-	ended  How  // "": it has not
+	seen   bool  // bytes have come
+	ended  How   // "": it has not
 
 	// HTTP.
 	head      []byte

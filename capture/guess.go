@@ -214,7 +214,7 @@ func (a *Analyser) skipFront(s *side, n int) {
 			a.held -= k
 			s.guessLen -= k
 			if k > 0 {
-				s.seen, s.last = true, q.mark.at
+				s.seen = true
 				a.numbers.bytes(s.role, q.mark.at, k)
 			}
 		}

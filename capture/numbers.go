@@ -232,6 +232,9 @@ func (a *Analyser) sum() *Report {
 		Warnings:   n.severities[Warning],
 		Notes:      n.severities[Note],
 	}
+	if r.Findings == nil {
+		r.Findings, r.Counts = []Finding{}, map[string]int{}
+	}
 	if a.opened != nil {
 		r.Opening = since(a.opened.Requested, a.opened.Responded)
 	}

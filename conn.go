@@ -82,11 +82,12 @@ type Conn struct {
 	dropped        atomic.Uint64
 }
 
-// start is where the package's clock begins; now is the time since then,
-// which no change of the wall clock disturbs.
-var start = time.Now()
+// start is where the package's clock begins; now is the time since then, which
+// no change of the wall clock disturbs. It lies far back so that now is positive
+// in a synctest bubble, too, whose clock is behind.
+var start = time.Now().Add(-100 * 365 * 24 * time.Hour)
 
-func now() int64 { return max(1, int64(time.Since(start))) }
+func now() int64 { return int64(time.Since(start)) }
 
 // newConn makes a connection of a transport whose handshake is done. early are
 // bytes that came behind the handshake.
@@ -98,7 +99,9 @@ func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, ear
 		done:        make(chan struct{}),
 		reading:     make(chan struct{}, 1),
 		writing:     make(chan struct{}, 1),
-		in:          early,
+	}
+	if len(early) > 0 {
+		c.in = early
 	}
 	c.receiver.Role = role
 	c.receiver.Limits = wire.Limits{

@@ -158,7 +158,7 @@ func (c *Conn) beat() {
 	silent := time.Duration(at - c.heard.Load())
 	if limit := orDefault(c.opts.AssemblyTimeout, 5*time.Minute, 0); limit > 0 {
 		if since := c.assembling.Load(); since != 0 && time.Duration(at-since) > limit {
-			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(errAssembly))
+			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(ErrAssemblyTimeout))
 			return
 		}
 	}

@@ -277,13 +277,14 @@ func (r *Receiver) readControl(in []byte) (ev Event, n int) {
 		ev.Kind = Pong
 	case frame.Close:
 		ev.Kind = Close
-		ev.Broken = judgeClose(ev.Data)
+		ev.Broken = judgeClose(ev.Data, r.header.Length > frame.MaxControlPayload)
 		r.closed = true
 	}
 	return ev, n
 }
 
-func judgeClose(body []byte) (broken rfc.Set) {
+// judgeClose judges the body of a Close. cut says that it went on, illegally.
+func judgeClose(body []byte, cut bool) (broken rfc.Set) {
 	code, reason, ok := frame.ParseClose(body)
 	if !ok {
 		if len(body) == 1 {
@@ -298,7 +299,7 @@ func judgeClose(body []byte) (broken rfc.Set) {
 		broken.Add(rfc.CloseCodeAssigned)
 	}
 	var c utf8Checker
-	if c.check(reason) < len(reason) || !c.whole() {
+	if c.check(reason) < len(reason) || !cut && !c.whole() {
 		broken.Add(rfc.CloseReasonUTF8)
 	}
 	return broken

@@ -52,23 +52,22 @@ func (s *Sender) Fragment(dst []byte, op frame.Opcode, payload []byte, fin bool,
 	if s.closed {
 		return dst, ErrClosed
 	}
+	text, checked := s.text, s.utf8
 	if !s.fragments {
 		if err := s.mayBegin(op); err != nil {
 			return dst, err
 		}
-		s.text, s.utf8 = op == frame.Text, utf8Checker{}
+		text, checked = op == frame.Text, utf8Checker{}
 	}
-	if s.text {
-		checked := s.utf8
+	if text {
 		if i := checked.check(payload); i < len(payload) || fin && !checked.whole() {
 			return dst, notUTF8(payload, i)
 		}
-		s.utf8 = checked
 	}
 	if s.fragments {
 		op = frame.Continuation
 	}
-	s.fragments = !fin
+	s.fragments, s.text, s.utf8 = !fin, text, checked
 	return s.append(dst, fin, op, payload, key), nil
 }
 

@@ -3,6 +3,7 @@ package capture
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/wiretrue/websocket/wire"
@@ -373,7 +374,7 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 		h := &e.Hints[0]
 		whose := map[string]string{"both": "either side", "client": "the client", "server": "the server"}[h.Silent]
 		length := map[string]time.Duration{"both": e.Silence, "client": e.SilenceClient, "server": e.SilenceServer}[h.Silent]
-		f := found("capture-idle-timeout", Between, "the end came %v after the last bytes of %s; a timeout of %v would do this: %s", roundTime(length), whose, h.Timeout, h.Whose)
+		f := found("capture-idle-timeout", Between, "the end came %v after the last bytes of %s; a timeout of %v would do this: %s", roundTime(length), whose, roundTime(h.Timeout), h.Whose)
 		f.Confidence = h.Confidence
 		f.At, f.Packet = a.end.begun.at, a.end.begun.packet
 		if e.How == Clean {
@@ -451,14 +452,16 @@ func later(t, u time.Time) time.Time {
 	return u
 }
 
-func roundTime(d time.Duration) time.Duration {
+// roundTime words a time as well as a person wants to know it. Minutes stay
+// seconds, as timeouts are configured.
+func roundTime(d time.Duration) string {
 	switch {
 	case d >= 10*time.Second:
-		return d.Round(100 * time.Millisecond)
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + "s"
 	case d >= time.Second:
-		return d.Round(10 * time.Millisecond)
+		return d.Round(10 * time.Millisecond).String()
 	case d >= time.Millisecond:
-		return d.Round(10 * time.Microsecond)
+		return d.Round(10 * time.Microsecond).String()
 	}
-	return d
+	return d.String()
 }

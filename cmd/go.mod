@@ -3,10 +3,14 @@ module github.com/wiretrue/websocket/cmd
 go 1.26
 
 require (
+	github.com/fatih/color v1.19.0
 	github.com/mattn/go-isatty v0.0.24
 	github.com/wiretrue/websocket v0.0.0
 )
 
-require golang.org/x/sys v0.28.0 // indirect
+require (
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	golang.org/x/sys v0.42.0 // indirect
+)
 
 replace github.com/wiretrue/websocket => ../

@@ -2,13 +2,17 @@ module github.com/wiretrue/websocket/cmd
 
 go 1.26.0
 
-require github.com/gopacket/gopacket v1.7.7
-
-require golang.org/x/crypto v0.58.0
+require (
+	github.com/fatih/color v1.19.0
+	github.com/gopacket/gopacket v1.7.7
+	github.com/mattn/go-isatty v0.0.24
+	github.com/wiretrue/websocket v0.0.0
+	golang.org/x/crypto v0.58.0
+	golang.org/x/net v0.60.0
+)
 
 require (
-	github.com/wiretrue/websocket v0.0.0
-	golang.org/x/net v0.60.0 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 )
 

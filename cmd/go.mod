@@ -4,9 +4,14 @@ go 1.26
 
 require (
 	github.com/mattn/go-isatty v0.0.24
+	github.com/spf13/cobra v1.10.2
+	github.com/spf13/pflag v1.0.9
 	github.com/wiretrue/websocket v0.0.0
 )
 
-require golang.org/x/sys v0.28.0 // indirect
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	golang.org/x/sys v0.44.0 // indirect
+)
 
 replace github.com/wiretrue/websocket => ../

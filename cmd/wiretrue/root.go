@@ -48,11 +48,14 @@ type outcome struct {
 	text string
 }
 
+// usage marks an outcome for which the help is worth a look.
+type usage struct{ outcome }
+
 func (o *outcome) Error() string { return o.text }
 
 // usageError is a mistake on the command line.
 func usageError(format string, args ...any) error {
-	return &outcome{exitUsage, fmt.Sprintf(format, args...)}
+	return &usage{outcome{exitUsage, fmt.Sprintf(format, args...)}}
 }
 
 // run executes the command line and returns the exit code.
@@ -66,14 +69,14 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	if err == nil {
 		return exitOK
 	}
-	end := new(outcome)
+	end, wrong := new(outcome), new(usage)
 	switch {
 	case errors.Is(err, syscall.EPIPE):
 		return exitOK // whoever was reading has seen enough
+	case errors.As(err, &wrong):
+		end = &outcome{wrong.code, fmt.Sprintf("%s: %v\nTry '%s --help'.", cmd.CommandPath(), err, cmd.CommandPath())}
 	case !errors.As(err, &end):
 		end = &outcome{exitFindings, cmd.CommandPath() + ": " + err.Error()}
-	case end.code == exitUsage:
-		end.text = fmt.Sprintf("%s: %s\nTry '%s --help'.", cmd.CommandPath(), end.text, cmd.CommandPath())
 	}
 	if end.text != "" {
 		fmt.Fprintln(stderr, end.text)

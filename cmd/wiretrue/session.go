@@ -43,7 +43,7 @@ func newSession(f *dialFlags, u *url.URL, stdin, stdout, stderr *os.File) *sessi
 }
 
 func (s *session) run(ctx context.Context, opts *websocket.RedialOptions) error {
-	defer s.console.restore()
+	defer func() { s.console.restore() }()
 
 	// A first interrupt leaves politely, a second one at once.
 	ctx, leave := context.WithCancel(ctx)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -65,6 +66,10 @@ func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprot
 		return nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
 	agreed := handshake.Agreement{Subprotocol: choose(subprotocols, offer.Subprotocols)}
+	compression := negotiate(&opts.Options, offer.Extensions)
+	if compression != nil {
+		agreed.Extensions = []handshake.Extension{compression.params.Response()}
+	}
 	head := handshake.AppendSwitching(nil, offer.Key, agreed, opts.Header)
 
 	nc, rw, err := http.NewResponseController(w).Hijack()
@@ -83,18 +88,32 @@ func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprot
 	}
 	if err != nil {
 		nc.Close()
+		compression.release()
 		err = &HandshakeError{Err: err}
 		opts.Trace.handshake(nil, requestHead(r), head, err)
 		return nil, err
 	}
 	nc.SetDeadline(time.Time{})
-	c := newConn(nc, wire.Server, &opts.Options, agreed.Subprotocol, early)
+	c := newConn(nc, wire.Server, &opts.Options, agreed.Subprotocol, compression, early)
 	if opts.Trace != nil {
 		opts.Trace.handshake(c, requestHead(r), head, nil)
 		opts.Trace.received(c, early)
 	}
 	c.received.bytes.Add(uint64(len(early)))
 	return c, nil
+}
+
+// negotiate is the server's part in agreeing on compression.
+func negotiate(opts *Options, offers []handshake.Extension) *deflation {
+	if opts.Compression == nil {
+		return nil
+	}
+	params, ok, _ := deflate.Choose(offers, opts.Compression.wishes(wire.Server, opts.QueuePolicy))
+	var reserved int64
+	if ok {
+		reserved = opts.Compression.reserve(&params)
+	}
+	return newDeflation(wire.Server, opts, params, ok, reserved)
 }
 
 // requestOf is the core's view of a request.

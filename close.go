@@ -172,6 +172,7 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	close(c.done)
 	c.transport.nc.SetReadDeadline(longAgo) // wakes a read
+	c.deflation.release()
 	c.opts.Trace.ended(c, cause)
 	if onEnd != nil {
 		onEnd()

@@ -36,7 +36,8 @@ type Message struct {
 type Conn struct {
 	role        wire.Role
 	subprotocol string
-	opts        *Options // resolved, shared by the connections of one Options
+	deflation   *deflation // nil: no compression was agreed on
+	opts        *Options   // resolved, shared by the connections of one Options
 
 	transport transport
 	done      chan struct{}
@@ -82,23 +83,27 @@ type Conn struct {
 	dropped        atomic.Uint64
 }
 
-// start is where the package's clock begins; now is the time since then,
-// which no change of the wall clock disturbs.
-var start = time.Now()
+// start is where the package's clock begins; now is the time since then, which
+// no change of the wall clock disturbs. It lies far back so that now is positive
+// in a synctest bubble, too, whose clock is behind.
+var start = time.Now().Add(-100 * 365 * 24 * time.Hour)
 
-func now() int64 { return max(1, int64(time.Since(start))) }
+func now() int64 { return int64(time.Since(start)) }
 
 // newConn makes a connection of a transport whose handshake is done. early are
 // bytes that came behind the handshake.
-func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, early []byte) *Conn {
+func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, compression *deflation, early []byte) *Conn {
 	c := &Conn{
 		role:        role,
 		subprotocol: subprotocol,
+		deflation:   compression,
 		opts:        opts,
 		done:        make(chan struct{}),
 		reading:     make(chan struct{}, 1),
 		writing:     make(chan struct{}, 1),
-		in:          early,
+	}
+	if len(early) > 0 {
+		c.in = early
 	}
 	c.receiver.Role = role
 	c.receiver.Limits = wire.Limits{
@@ -106,6 +111,7 @@ func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, ear
 		Fragments: orDefault(opts.MaxFragments, defaultFragments(role), 0),
 	}
 	c.sender.Role = role
+	compression.start(c)
 	c.heard.Store(now()) // the handshake
 	c.transport.init(nc)
 	c.startHeartbeat()
@@ -121,6 +127,15 @@ func defaultFragments(role wire.Role) int {
 
 // Subprotocol returns the subprotocol that was agreed on, or "".
 func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// Compression returns the extension that was agreed on as it stands in the
+// response, "permessage-deflate; ...", or "".
+func (c *Conn) Compression() string {
+	if c.deflation == nil {
+		return ""
+	}
+	return c.deflation.params.Response().String()
+}
 
 // RemoteAddr returns the peer's network address.
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.nc.RemoteAddr() }

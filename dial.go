@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -212,6 +213,10 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 		rand.Read(nonce[:]) // never fails
 	}
 	offer = handshake.Offer{Key: handshake.Key(nonce), Subprotocols: opts.Subprotocols}
+	if opts.Compression != nil {
+		wishes := opts.Compression.wishes(wire.Client, opts.QueuePolicy)
+		offer.Extensions = []handshake.Extension{wishes.Offer()}
+	}
 	return handshake.AppendRequest(nil, t.uri, host, offer, header), offer, nil
 }
 
@@ -300,6 +305,8 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 		opts.Jar.SetCookies(t.httpURL(), (&http.Response{Header: response.Header}).Cookies())
 	}
 	agreed, broken := response.Agreement(offer)
+	params, compressed, brokenParams := deflate.Confirm(agreed.Extensions, offer.Extensions)
+	broken = broken.Union(brokenParams)
 	if rule := broken.Fatal(); rule != 0 {
 		refused := &HandshakeError{
 			Rule:    rule,
@@ -313,7 +320,7 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 		opts.Trace.handshake(nil, request, head, refused)
 		return nil, refused
 	}
-	c := newConn(nc, wire.Client, &opts.Options, agreed.Subprotocol, rest)
+	c := newConn(nc, wire.Client, &opts.Options, agreed.Subprotocol, newDeflation(wire.Client, &opts.Options, params, compressed, 0), rest)
 	opts.Trace.handshake(c, request, head, nil)
 	opts.Trace.received(c, rest)
 	c.received.bytes.Add(uint64(len(rest)))
@@ -374,7 +381,7 @@ func seenInResponse(rule rfc.Rule, r *handshake.Response, agreed handshake.Agree
 		return fmt.Sprintf("Sec-WebSocket-Accept was %q, expected %q", field.Get("Sec-WebSocket-Accept"), handshake.Accept(offer.Key))
 	case rfc.SubprotocolOffered:
 		return fmt.Sprintf("the server chose %q of the offered %q", agreed.Subprotocol, offer.Subprotocols)
-	case rfc.ExtensionOffered:
+	case rfc.ExtensionOffered, rfc.ResponseParameters, rfc.ResponseWithinOffer:
 		return fmt.Sprintf("the server chose %q", field.Get("Sec-WebSocket-Extensions"))
 	}
 	return ""

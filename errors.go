@@ -17,14 +17,14 @@ import (
 
 // Why a connection was lost, as the Err of a LostError.
 var (
-	ErrPeerGone     = errors.New("the peer ended the TCP connection without a Close frame")
-	ErrPeerReset    = errors.New("the peer reset the TCP connection")
-	ErrPingTimeout  = errors.New("no answer to a ping")
-	ErrWriteTimeout = errors.New("the peer takes no more bytes")
-	ErrCloseTimeout = errors.New("no answer to the Close frame")
-	ErrSlowConsumer = errors.New("the queue of unsent messages is full")
-	errAssembly     = errors.New("the peer takes too long over a message")
-	ErrClosedHere   = errors.New("closed by this program without a closing handshake")
+	ErrPeerGone        = errors.New("the peer ended the TCP connection without a Close frame")
+	ErrPeerReset       = errors.New("the peer reset the TCP connection")
+	ErrPingTimeout     = errors.New("no answer to a ping")
+	ErrWriteTimeout    = errors.New("the peer takes no more bytes")
+	ErrCloseTimeout    = errors.New("no answer to the Close frame")
+	ErrSlowConsumer    = errors.New("the queue of unsent messages is full")
+	ErrAssemblyTimeout = errors.New("the peer takes too long over a message")
+	ErrClosedHere      = errors.New("closed by this program without a closing handshake")
 )
 
 // ErrQueueFull is returned by writes under the policy QueueFail when the

@@ -135,7 +135,11 @@ func (p *pongState) take() (owed bool) {
 
 // startHeartbeat starts the timer that looks after the connection.
 func (c *Conn) startHeartbeat() {
-	if wait := c.pingInterval(); wait > 0 {
+	wait := c.pingInterval()
+	if wait == 0 && c.deflation != nil {
+		wait = compactAfter
+	}
+	if wait > 0 {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.timer = time.AfterFunc(wait, c.beat)
@@ -149,43 +153,47 @@ func (c *Conn) pingInterval() time.Duration {
 	return orDefault(c.opts.PingInterval, 0, 0)
 }
 
-// beat sends a Ping to a silent peer, and gives up one that does not answer or
-// takes too long over a message.
+// beat looks after the connection, and says when it is to be looked after again.
 func (c *Conn) beat() {
 	at := now()
-	interval := c.pingInterval()
-	timeout := orDefault(c.opts.PingTimeout, 20*time.Second, 20*time.Second)
-	silent := time.Duration(at - c.heard.Load())
+	c.compactWhenIdle(at)
 	if limit := orDefault(c.opts.AssemblyTimeout, 5*time.Minute, 0); limit > 0 {
 		if since := c.assembling.Load(); since != 0 && time.Duration(at-since) > limit {
-			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(errAssembly))
+			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(ErrAssemblyTimeout))
 			return
 		}
 	}
-	wait := interval - silent
-	switch {
-	case c.pingedAt > c.heard.Load():
-		// What the peer sent is unread unless a read has waited since.
-		waiting := c.waiting.Load()
-		since := max(c.pingedAt, waiting)
-		if waiting != 0 && time.Duration(at-since) >= timeout {
-			c.cut(ErrPingTimeout)
-			return
-		}
-		wait = timeout
-		if waiting != 0 {
-			wait = timeout - time.Duration(at-since)
-		}
-	case silent >= interval:
-		c.pingedAt = at
-		if _, err := c.sendPing(nil); err != nil {
-			return // ended, or closing
-		}
-		wait = timeout
+	wait := compactAfter
+	if interval := c.pingInterval(); interval > 0 {
+		wait = c.watchSilence(at, interval)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
 		c.timer.Reset(wait)
 	}
+}
+
+// watchSilence sends a Ping to a silent peer and gives up one that does not
+// answer.
+func (c *Conn) watchSilence(at int64, interval time.Duration) (wait time.Duration) {
+	timeout := orDefault(c.opts.PingTimeout, 20*time.Second, 20*time.Second)
+	heard := c.heard.Load()
+	if c.pingedAt > heard {
+		waiting := c.waiting.Load()
+		if waiting == 0 {
+			return timeout // what the peer has sent may be unread
+		}
+		unanswered := time.Duration(at - max(c.pingedAt, waiting))
+		if unanswered >= timeout {
+			c.cut(ErrPingTimeout)
+		}
+		return timeout - unanswered
+	}
+	if silent := time.Duration(at - heard); silent < interval {
+		return interval - silent
+	}
+	c.pingedAt = at
+	c.sendPing(nil) // refused once a Close was sent, whose timeout then counts
+	return timeout
 }

@@ -8,8 +8,9 @@ import (
 // Options are those of a connection, whichever side it is. The zero value is
 // safe, and each field's comment says what its zero stands for.
 type Options struct {
-	// ReadLimit is the most bytes that a message read with Read, ReadInto,
-	// Messages or Reader may have. A larger one fails the connection with 1009.
+	// ReadLimit is the most bytes, after decompression, that a message read with
+	// Read, ReadInto or Messages may have. A larger one fails the connection with
+	// 1009, as soon as its header or its bytes show that it is larger.
 	// 0: 4 MiB. NoLimit: none.
 	ReadLimit int64
 
@@ -50,6 +51,9 @@ type Options struct {
 
 	// QueuePolicy says what a write does whose message does not fit.
 	QueuePolicy QueuePolicy
+
+	// Compression turns permessage-deflate on. nil: off.
+	Compression *Compression
 
 	// Trace observes the connection; nil costs nothing.
 	Trace *Trace

@@ -250,6 +250,10 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 		case wire.Header:
 			c.received.frames.Add(1)
 			if !ev.Header.Opcode.Control() {
+				c.beginInflating(ev.Header)
+				if c.receiver.Inflating() {
+					c.received.compressed.Add(ev.Header.Length)
+				}
 				c.sendPong()
 				return ev, nil
 			}
@@ -258,8 +262,12 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 			}
 		case wire.Data:
 			c.received.payload.Add(uint64(len(ev.Data)))
+			if c.receiver.Inflating() {
+				c.received.uncompressed.Add(uint64(len(ev.Data)))
+			}
 			return ev, nil
 		case wire.MessageEnd:
+			c.endInflating()
 			return ev, nil
 		case wire.Ping:
 			c.received.pings.Add(1)
@@ -303,7 +311,8 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		// The wake-up was meant for another context.
+		// The wake-up was the heartbeat's, or meant for another context.
+		c.compactReading()
 		c.stopWatching()
 	}
 }

@@ -16,11 +16,15 @@ type Counts struct {
 	Messages uint64 // whole ones
 	Pings    uint64
 	Pongs    uint64
+
+	// Of the messages that were compressed: the payload as it was on the wire, and
+	// as the program sees it.
+	Compressed, Uncompressed uint64
 }
 
 // counters are Counts that are read while they grow.
 type counters struct {
-	bytes, payload, frames, messages, pings, pongs atomic.Uint64
+	bytes, payload, frames, messages, pings, pongs, compressed, uncompressed atomic.Uint64
 }
 
 func (c *counters) counts() Counts {
@@ -31,6 +35,9 @@ func (c *counters) counts() Counts {
 		Messages: c.messages.Load(),
 		Pings:    c.pings.Load(),
 		Pongs:    c.pongs.Load(),
+
+		Compressed:   c.compressed.Load(),
+		Uncompressed: c.uncompressed.Load(),
 	}
 }
 

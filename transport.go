@@ -130,3 +130,11 @@ func (w *wakeup) poke(nc net.Conn, turn int) {
 		w.set = true
 	}
 }
+
+// interrupt ends the read under way, which then goes on as if nothing had been.
+func (w *wakeup) interrupt(nc net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	nc.SetReadDeadline(longAgo)
+	w.set = true
+}

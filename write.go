@@ -18,11 +18,17 @@ import (
 // When the peer reads too slowly, Options.QueuePolicy says what happens; when
 // ctx ends while Write waits for room, nothing of the message is sent.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
-	return c.writeMessage(ctx, frame.Opcode(typ), p, nil)
+	return c.writeMessage(ctx, frame.Opcode(typ), p, nil, c.deflation.mayCompress(p))
 }
 
-// writeMessage sends a message, or the one that is encoded already.
-func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p, encoded []byte) error {
+// WriteUncompressed is Write without compression, for a message with a secret
+// beside text that somebody else chose: its size would tell of the secret.
+func (c *Conn) WriteUncompressed(ctx context.Context, typ MessageType, p []byte) error {
+	return c.writeMessage(ctx, frame.Opcode(typ), p, nil, false)
+}
+
+// writeMessage sends a message, or one that is prepared.
+func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *Prepared, compress bool) error {
 	if err := c.lock(ctx, c.writing); err != nil {
 		return err
 	}
@@ -31,14 +37,20 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p, encoded []b
 	if err == nil {
 		begin := c.queue.begin()
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
-			if encoded != nil {
-				return c.sender.Encoded(dst, encoded)
+			switch {
+			case prepared != nil && c.role == wire.Server:
+				return prepared.append(dst, c, compress)
+			case compress:
+				c.borrowCompressor()
+				defer c.returnCompressor()
+				return c.sender.CompressedMessage(dst, op, p, key)
 			}
 			return c.sender.Message(dst, op, p, key)
 		})
 		if err == nil {
 			c.sent.messages.Add(1)
 			c.sent.payload.Add(uint64(len(p)))
+			c.countCompressed(compress, begin, len(p))
 			if c.opts.QueuePolicy == QueueDropOldest {
 				c.queue.mark(begin)
 			}
@@ -85,7 +97,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if err := c.lock(ctx, c.writing); err != nil {
 		return nil, err
 	}
-	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ)}, nil
+	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ), compress: c.deflation != nil}, nil
 }
 
 type messageWriter struct {
@@ -94,6 +106,8 @@ type messageWriter struct {
 	op   frame.Opcode
 	buf  *buffer // what is not sent yet
 	over bool
+
+	compress bool
 }
 
 // fragmentSize is how much a message writer collects before it sends a frame.
@@ -149,13 +163,21 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	if !fin {
 		err = c.makeRoom(w.ctx, frame.MaxHeaderSize+len(p))
 	}
+	begin := c.queue.begin()
 	if err == nil {
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
-			return c.sender.Fragment(dst, w.op, p, fin, key)
+			if w.compress {
+				c.borrowCompressor()
+			}
+			return c.sender.Fragment(dst, w.op, p, fin, w.compress, key)
 		})
+		if fin && w.compress {
+			c.returnCompressor()
+		}
 	}
 	if err == nil {
 		c.sent.payload.Add(uint64(len(p)))
+		c.countCompressed(w.compress, begin, len(p))
 		if fin {
 			c.sent.messages.Add(1)
 		}
@@ -184,9 +206,24 @@ func (c *Conn) encode(frame func(dst []byte, key [4]byte) ([]byte, error)) error
 	if err != nil {
 		return err
 	}
+	if len(b) > len(out.b) { // a compressed fragment may be kept back
+		c.sent.frames.Add(1)
+	}
 	out.b = b
-	c.sent.frames.Add(1)
 	return nil
+}
+
+// countCompressed counts the frame of compressed payload that begins there.
+func (c *Conn) countCompressed(compress bool, begin, size int) {
+	if !compress {
+		return
+	}
+	if h, n := frame.Parse(c.queue.out.b[begin:]); n > 0 && (h.RSV&frame.RSV1 != 0 || h.Opcode == frame.Continuation) {
+		c.sent.compressed.Add(h.Length)
+	} else if n > 0 {
+		return // compression was of no use
+	}
+	c.sent.uncompressed.Add(uint64(size))
 }
 
 // makeRoom applies the queue's policy before n bytes are added. It may let go

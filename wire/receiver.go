@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -25,11 +26,21 @@ type Limits struct {
 // payload of an unassigned opcode is Data of no message; a continuation
 // without a start begins a message of no type; a start inside a message
 // abandons the unfinished one; text that is not UTF-8 is not checked further;
-// a control frame without FIN is whole all the same; frames behind a Close are
+// a control frame without FIN is whole all the same; of a compressed message
+// that cannot be inflated the rest is passed over; frames behind a Close are
 // read as before it.
 type Receiver struct {
 	Role   Role // of the endpoint that receives
 	Limits Limits
+
+	// Compression says that permessage-deflate was agreed on: RSV1 marks a
+	// compressed message (RFC 7692 6). Decompressor must be there at the latest
+	// when the payload of one is read, after the Header event of its first frame,
+	// and is not used between messages; where it is nil, the payload is told as it
+	// is. NoContextTakeover says that each message begins with an empty window.
+	Compression       bool
+	Decompressor      *deflate.Decompressor
+	NoContextTakeover bool
 
 	// Where the next byte stands.
 	offset int64
@@ -38,6 +49,7 @@ type Receiver struct {
 	header      frame.Header
 	frameOffset int64
 	left        uint64 // payload bytes to come
+	unmasked    int    // of the bytes to come, those that are unmasked already
 	inFrame     bool
 	split       [frame.MaxHeaderSize]byte // a header whose bytes come in pieces
 	splitLen    uint8
@@ -49,6 +61,7 @@ type Receiver struct {
 	utf8      utf8Checker
 	size      uint64
 	fragments int
+	inflation inflation
 
 	// Of the frames before.
 	closed  bool
@@ -65,10 +78,13 @@ func (r *Receiver) InFrame() bool { return r.inFrame || r.splitLen > 0 }
 // InMessage reports whether a message has begun and not ended.
 func (r *Receiver) InMessage() bool { return r.inMessage }
 
+// Inflating reports whether the message being read is compressed.
+func (r *Receiver) Inflating() bool { return r.inMessage && r.inflation.on }
+
 // Left returns how many payload bytes of a data frame are to come. A caller may
 // read that many straight to where it wants them and pass them to Next.
 func (r *Receiver) Left() uint64 {
-	if !r.inFrame || r.header.Opcode.Control() {
+	if !r.inFrame || r.header.Opcode.Control() || r.inflation.on {
 		return 0
 	}
 	return r.left
@@ -79,22 +95,33 @@ func (r *Receiver) Left() uint64 {
 // Payload is unmasked in place, so in must not be read for anything else
 // afterwards.
 func (r *Receiver) Next(in []byte) (ev Event, n int) {
-	if r.inFrame && r.left == 0 && !r.inControl() {
-		if ev, ended := r.endDataFrame(); ended {
-			return ev, 0
+	for {
+		switch {
+		case !r.inFrame:
+			k := r.readHeader(in[n:])
+			n += k
+			if k == 0 || r.splitLen > 0 {
+				r.offset += int64(k)
+				return Event{}, n
+			}
+			return r.beginFrame(k), n
+		case r.inControl():
+			ev, k := r.readControl(in[n:])
+			return ev, n + k
+		}
+		ev, k := r.readData(in[n:])
+		n += k
+		switch {
+		case ev.Kind != NeedMore:
+			return ev, n
+		case r.left > 0 && n == len(in):
+			return Event{}, n
+		case r.left == 0:
+			if ev, ended := r.endDataFrame(); ended {
+				return ev, n
+			}
 		}
 	}
-	if r.inFrame {
-		if r.inControl() {
-			return r.readControl(in)
-		}
-		return r.readData(in)
-	}
-	if n = r.readHeader(in); n == 0 || r.splitLen > 0 {
-		r.offset += int64(n)
-		return Event{}, n
-	}
-	return r.beginFrame(n), n
 }
 
 // inControl reports whether the frame is a control frame that the RFC knows.
@@ -128,11 +155,11 @@ func (r *Receiver) readHeader(in []byte) (n int) {
 func (r *Receiver) beginFrame(headerBytes int) Event {
 	h := &r.header
 	r.offset += int64(headerBytes)
-	r.left = h.Length
+	r.left, r.unmasked = h.Length, 0
 	r.inFrame = true
 	var broken rfc.Set
 
-	if h.RSV != 0 {
+	if h.RSV != 0 && !(h.RSV == frame.RSV1 && r.mayCompress()) {
 		broken.Add(rfc.ReservedBitsZero)
 	}
 	switch {
@@ -191,10 +218,14 @@ func (r *Receiver) beginDataFrame(broken *rfc.Set) {
 		r.text = h.Opcode == frame.Text
 		r.utf8 = utf8Checker{}
 		r.size, r.fragments = 0, 0
+		r.inflation = inflation{on: h.RSV&frame.RSV1 != 0 && r.mayCompress()}
 	}
 	r.fragments++
 	if r.Limits.Fragments > 0 && r.fragments > r.Limits.Fragments {
 		broken.Add(rfc.FragmentCount)
+	}
+	if r.inflation.on {
+		return // the limit is on what comes out
 	}
 	if limit := r.Limits.Message; limit > 0 && h.Length > limit-min(limit, r.size) {
 		broken.Add(rfc.MessageSize)
@@ -206,34 +237,48 @@ func (r *Receiver) beginDataFrame(broken *rfc.Set) {
 // of text: that byte begins an event of its own, so that its offset is the
 // event's.
 func (r *Receiver) readData(in []byte) (Event, int) {
-	if len(in) == 0 {
-		return Event{}, 0
-	}
 	p := in[:min(uint64(len(in)), r.left)]
-	if r.header.Masked {
-		frame.Mask(p, r.header.MaskingKey, int((r.header.Length-r.left)&3))
+	if r.header.Masked && len(p) > r.unmasked {
+		frame.Mask(p[r.unmasked:], r.header.MaskingKey, int((r.header.Length-r.left)&3)+r.unmasked)
+		r.unmasked = len(p)
+	}
+	if r.inflation.on {
+		return r.readCompressed(p)
+	}
+	if len(p) == 0 {
+		return Event{}, 0
 	}
 	ev := Event{Kind: Data, Header: r.header, Data: p, Offset: r.offset}
 	if r.text && r.header.Opcode.Assigned() {
-		before := r.utf8
-		if good := r.utf8.check(p); good < len(p) {
-			if good == 0 {
-				ev.Broken.Add(rfc.TextIsUTF8)
-				r.text = false
-			} else {
-				p = p[:good]
-				ev.Data = p
-				r.utf8 = before
-				r.utf8.check(p)
-				if rest := in[good:min(uint64(len(in)), r.left)]; r.header.Masked {
-					frame.Mask(rest, r.header.MaskingKey, int((r.header.Length-r.left)&3)+good) // masked again, for the next call
-				}
-			}
-		}
+		ev.Data = r.checkText(p, &ev.Broken)
 	}
-	r.left -= uint64(len(p))
-	r.offset += int64(len(p))
-	return ev, len(p)
+	r.consume(len(ev.Data))
+	return ev, len(ev.Data)
+}
+
+// consume notes that n bytes of payload are dealt with.
+func (r *Receiver) consume(n int) {
+	r.left -= uint64(n)
+	r.offset += int64(n)
+	r.unmasked = max(0, r.unmasked-n)
+}
+
+// checkText returns the part of p that goes into one event: what stands before
+// the first impossible byte, or all of p when that is its first.
+func (r *Receiver) checkText(p []byte, broken *rfc.Set) []byte {
+	before := r.utf8
+	switch good := r.utf8.check(p); good {
+	case len(p):
+		return p
+	case 0:
+		broken.Add(rfc.TextIsUTF8)
+		r.text = false
+		return p
+	default:
+		r.utf8 = before
+		r.utf8.check(p[:good])
+		return p[:good]
+	}
 }
 
 // endDataFrame leaves the frame, and tells of it when its message ends too.
@@ -243,7 +288,10 @@ func (r *Receiver) endDataFrame() (ev Event, ended bool) {
 		return Event{}, false
 	}
 	ev = Event{Kind: MessageEnd, Header: r.header, Offset: r.offset}
-	if r.text && !r.utf8.whole() {
+	switch {
+	case r.inflation.cut:
+		ev.Broken.Add(rfc.InflatablePayload)
+	case r.text && !r.utf8.whole():
 		ev.Broken.Add(rfc.TextIsUTF8)
 	}
 	r.inMessage = false
@@ -277,13 +325,14 @@ func (r *Receiver) readControl(in []byte) (ev Event, n int) {
 		ev.Kind = Pong
 	case frame.Close:
 		ev.Kind = Close
-		ev.Broken = judgeClose(ev.Data)
+		ev.Broken = judgeClose(ev.Data, r.header.Length > frame.MaxControlPayload)
 		r.closed = true
 	}
 	return ev, n
 }
 
-func judgeClose(body []byte) (broken rfc.Set) {
+// judgeClose judges the body of a Close. cut says that it went on, illegally.
+func judgeClose(body []byte, cut bool) (broken rfc.Set) {
 	code, reason, ok := frame.ParseClose(body)
 	if !ok {
 		if len(body) == 1 {
@@ -298,7 +347,7 @@ func judgeClose(body []byte) (broken rfc.Set) {
 		broken.Add(rfc.CloseCodeAssigned)
 	}
 	var c utf8Checker
-	if c.check(reason) < len(reason) || !c.whole() {
+	if c.check(reason) < len(reason) || !cut && !c.whole() {
 		broken.Add(rfc.CloseReasonUTF8)
 	}
 	return broken

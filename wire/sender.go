@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -28,10 +29,19 @@ var (
 type Sender struct {
 	Role Role
 
-	closed    bool
-	fragments bool // a fragmented message is open
-	text      bool // and it is text
-	utf8      utf8Checker
+	// Compressor makes the messages that are sent compressed, once
+	// permessage-deflate was agreed on (RFC 7692). NoContextTakeover says that
+	// each message begins with an empty window. The Compressor is not used between
+	// messages, and must not be missed when one is asked to be compressed.
+	Compressor        *deflate.Compressor
+	NoContextTakeover bool
+
+	closed     bool
+	fragments  bool // a fragmented message is open
+	compressed bool // and it is compressed
+	started    bool // and its first frame was sent
+	text       bool // and it is text
+	utf8       utf8Checker
 }
 
 // Message appends a whole message in one frame. op is Text or Binary.
@@ -45,31 +55,71 @@ func (s *Sender) Message(dst []byte, op frame.Opcode, payload []byte, key [4]byt
 	return s.append(dst, true, op, payload, key), nil
 }
 
+// CompressedMessage is Message through the Compressor. With no context takeover
+// a message that compression would not make smaller is sent as it is.
+func (s *Sender) CompressedMessage(dst []byte, op frame.Opcode, payload []byte, key [4]byte) ([]byte, error) {
+	if err := s.mayBegin(op); err != nil {
+		return dst, err
+	}
+	if op == frame.Text && !utf8.Valid(payload) {
+		return dst, notUTF8(payload, new(utf8Checker).check(payload))
+	}
+	if s.NoContextTakeover {
+		s.Compressor.Reset()
+	}
+	start := len(dst)
+	dst, size := s.appendCompressed(dst, true, frame.RSV1, op, payload, key)
+	if s.NoContextTakeover && size >= len(payload) {
+		return s.append(dst[:start], true, op, payload, key), nil
+	}
+	return dst, nil
+}
+
 // Fragment appends a frame of a message in several. op is Text or Binary in
 // all of its calls; the frames behind the first become continuations. With fin
-// the message ends.
-func (s *Sender) Fragment(dst []byte, op frame.Opcode, payload []byte, fin bool, key [4]byte) ([]byte, error) {
+// the message ends. compress, which counts in the first call, sends the message
+// through the Compressor; what that keeps back goes out with a later frame, so
+// that a call may append nothing.
+func (s *Sender) Fragment(dst []byte, op frame.Opcode, payload []byte, fin, compress bool, key [4]byte) ([]byte, error) {
 	if s.closed {
 		return dst, ErrClosed
 	}
+	text, checked := s.text, s.utf8
 	if !s.fragments {
 		if err := s.mayBegin(op); err != nil {
 			return dst, err
 		}
-		s.text, s.utf8 = op == frame.Text, utf8Checker{}
+		text, checked = op == frame.Text, utf8Checker{}
 	}
-	if s.text {
-		checked := s.utf8
+	if text {
 		if i := checked.check(payload); i < len(payload) || fin && !checked.whole() {
 			return dst, notUTF8(payload, i)
 		}
-		s.utf8 = checked
 	}
-	if s.fragments {
+	if !s.fragments {
+		s.compressed, s.started = compress, false
+		if compress && s.NoContextTakeover {
+			s.Compressor.Reset()
+		}
+	}
+	s.fragments, s.text, s.utf8 = !fin, text, checked
+	var rsv uint8
+	if s.started {
 		op = frame.Continuation
+	} else if s.compressed {
+		rsv = frame.RSV1
 	}
-	s.fragments = !fin
-	return s.append(dst, fin, op, payload, key), nil
+	if !s.compressed {
+		s.started = true
+		return s.append(dst, fin, op, payload, key), nil
+	}
+	start := len(dst)
+	dst, size := s.appendCompressed(dst, fin, rsv, op, payload, key)
+	if size == 0 {
+		return dst[:start], nil // all was kept back; the last part never is
+	}
+	s.started = true
+	return dst, nil
 }
 
 // Control appends a Ping or a Pong.
@@ -140,6 +190,30 @@ func (s *Sender) append(dst []byte, fin bool, op frame.Opcode, payload []byte, k
 	return dst
 }
 
+// appendCompressed appends a frame with payload compressed, and returns the
+// size that it came to. The header is as long as that size makes it, so room is
+// left for the longest and closed up afterwards.
+func (s *Sender) appendCompressed(dst []byte, fin bool, rsv uint8, op frame.Opcode, payload []byte, key [4]byte) ([]byte, int) {
+	start := len(dst)
+	dst = append(dst, make([]byte, frame.MaxHeaderSize)...)
+	dst = s.Compressor.Append(dst, payload, fin)
+	body := dst[start+frame.MaxHeaderSize:]
+	h := frame.Header{
+		Fin:        fin,
+		RSV:        rsv,
+		Opcode:     op,
+		Length:     uint64(len(body)),
+		LengthSize: frame.MinimalLengthSize(uint64(len(body))),
+	}
+	if s.Role == Client {
+		h.Masked, h.MaskingKey = true, key
+		frame.Mask(body, key, 0)
+	}
+	dst = h.Append(dst[:start])
+	dst = append(dst, body...)
+	return dst, len(body)
+}
+
 func notUTF8(p []byte, bad int) error {
 	if bad == len(p) {
 		return fmt.Errorf("%w: it ends inside a character", ErrNotUTF8)
@@ -147,11 +221,15 @@ func notUTF8(p []byte, bad int) error {
 	return fmt.Errorf("%w: byte %d is 0x%02x", ErrNotUTF8, bad, p[bad])
 }
 
-// Encoded appends a whole message that another Sender of the same role encoded
-// with Message.
-func (s *Sender) Encoded(dst, encoded []byte) ([]byte, error) {
+// Encoded appends a whole message that another Sender of the same role encoded:
+// with Message or, with an empty window, with CompressedMessage. A compressed
+// one's payload enters the Compressor's history, as it enters the peer's.
+func (s *Sender) Encoded(dst, encoded, payload []byte) ([]byte, error) {
 	if err := s.mayBegin(frame.Binary); err != nil {
 		return dst, err
+	}
+	if h, _ := frame.Parse(encoded); h.RSV&frame.RSV1 != 0 && s.Compressor != nil && !s.NoContextTakeover {
+		s.Compressor.SetHistory(payload)
 	}
 	return append(dst, encoded...), nil
 }

@@ -157,7 +157,7 @@ func TestNotation(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", tt.line, got, err, tt.want)
 		}
 	}
-	for _, bad := range []string{`8`, `xy`, `"open`, `00*x`, `00*-1`, `00*99999999`, `00^12`, `00^1234567z`, `00"a"`, `"a"*2*3`, `0g`} {
+	for _, bad := range []string{`8`, `xy`, `"open`, `00*x`, `00*-1`, `00*99999999`, `00000000*4611686018427387904`, `0000*9223372036854775807`, `00^12`, `00^1234567z`, `00"a"`, `"a"*2*3`, `0g`} {
 		if got, err := AppendNotation(nil, bad); err == nil {
 			t.Errorf("%s: no error, %x", bad, got)
 		}

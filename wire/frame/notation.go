@@ -51,7 +51,7 @@ func AppendNotation(dst []byte, line string) ([]byte, error) {
 			return dst, err
 		}
 		count, after, err := notationSuffix(after, '*', strconv.Atoi)
-		if err != nil || count < 0 || count*len(item) > maxNotation {
+		if err != nil || count < 0 || count > maxNotation/max(1, len(item)) {
 			return dst, fmt.Errorf("notation: a bad count in %.40q", rest)
 		}
 		if count > 0 {

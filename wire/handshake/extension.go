@@ -40,22 +40,20 @@ func FormatExtensions(list []Extension) string {
 
 // ParseExtensions reads the values of all Sec-WebSocket-Extensions headers of
 // a message, which together are one list. ok is false when they break the
-// grammar; list then holds what stood before the break.
+// grammar; list then holds the whole elements before the break.
 func ParseExtensions(values []string) (list []Extension, ok bool) {
 	for _, v := range values {
 		s := scanner{rest: v}
 		s.spaces()
 		for {
 			e, ok := s.extension()
-			if !ok {
+			more := s.take(',')
+			if !ok || !more && s.rest != "" {
 				return list, false
 			}
 			list = append(list, e)
-			if s.rest == "" {
+			if !more {
 				break
-			}
-			if !s.take(',') {
-				return list, false
 			}
 		}
 	}

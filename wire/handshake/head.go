@@ -53,7 +53,7 @@ func ParseRequest(b []byte, limit int) (r Request, n int) {
 		return Request{Broken: rfc.SetOf(rfc.RequestSyntax)}, n
 	}
 	line, fields := cutLine(head)
-	ok := true
+	ok := n-len(head) == len("\r\n") // the empty line
 	parts := strings.Split(line.text, " ")
 	if len(parts) != 3 || line.bare || !IsFieldValue(line.text) || !IsToken(parts[0]) || parts[1] == "" || !isProto(parts[2]) {
 		ok = false
@@ -91,7 +91,7 @@ func ParseResponse(b []byte, limit int) (r Response, n int) {
 	var rest, status string
 	r.Proto, rest, _ = strings.Cut(line.text, " ")
 	status, r.Reason, _ = strings.Cut(rest, " ")
-	ok := !line.bare && isProto(r.Proto) && len(status) == 3 && IsFieldValue(r.Reason)
+	ok := n-len(head) == len("\r\n") && !line.bare && isProto(r.Proto) && len(status) == 3 && IsFieldValue(r.Reason)
 	if code, err := strconv.ParseUint(status, 10, 16); err == nil {
 		r.Status = int(code)
 	}
@@ -122,15 +122,15 @@ func splitHead(b []byte, limit int, mayBe func([]byte) bool) (head []byte, n int
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
+	b = b[:min(len(b), limit)]
 	if !mayBe(b) {
 		return nil, len(b), headForeign
 	}
-	look := b[:min(len(b), limit)]
 	end, n := -1, 0
-	if i := bytes.Index(look, []byte("\n\r\n")); i >= 0 {
+	if i := bytes.Index(b, []byte("\n\r\n")); i >= 0 {
 		end, n = i+1, i+3
 	}
-	if i := bytes.Index(look, []byte("\n\n")); i >= 0 && (end < 0 || i < end) {
+	if i := bytes.Index(b, []byte("\n\n")); i >= 0 && (end < 0 || i < end) {
 		end, n = i+1, i+2
 	}
 	switch {

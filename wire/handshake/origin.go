@@ -41,8 +41,8 @@ func ValidOriginPattern(pattern string) bool {
 	if pattern == "null" {
 		return true
 	}
-	o, ok := parseOrigin(pattern)
-	return ok && !strings.Contains(strings.TrimPrefix(o.host, "*."), "*")
+	_, _, ok := parsePattern(pattern)
+	return ok
 }
 
 type origin struct{ scheme, host, port string }
@@ -76,13 +76,23 @@ func matchOrigin(pattern, got string) bool {
 	if pattern == "null" || got == "null" {
 		return pattern == got
 	}
-	p, ok1 := parseOrigin(pattern)
+	p, wild, ok1 := parsePattern(pattern)
 	o, ok2 := parseOrigin(got)
 	if !ok1 || !ok2 || p.scheme != o.scheme || p.port != o.port {
 		return false
 	}
-	if domain, wild := strings.CutPrefix(p.host, "*"); wild {
-		return strings.HasPrefix(domain, ".") && strings.HasSuffix(o.host, domain) && len(o.host) > len(domain)
+	if wild {
+		return strings.HasSuffix(o.host, p.host) && len(o.host) > len(p.host)
 	}
 	return p.host == o.host
+}
+
+// parsePattern reads an origin whose host may begin with a star and a dot. It
+// is then wild, and o.host begins with the dot.
+func parsePattern(s string) (o origin, wild, ok bool) {
+	o, ok = parseOrigin(s)
+	if o.host, wild = strings.CutPrefix(o.host, "*"); wild && (len(o.host) < 2 || o.host[0] != '.') {
+		return origin{}, false, false
+	}
+	return o, wild, ok && !strings.Contains(o.host, "*")
 }

@@ -76,7 +76,7 @@ func (r *Request) IsUpgrade() bool {
 }
 
 func validTarget(target string) bool {
-	if strings.Contains(target, "#") || !IsFieldValue(target) || strings.Contains(target, " ") {
+	if strings.ContainsAny(target, "# \t") || !IsFieldValue(target) {
 		return false
 	}
 	return strings.HasPrefix(target, "/") || strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://")
@@ -89,14 +89,16 @@ func validHost(host string) bool {
 // parseTokens reads the elements of a header that lists tokens, each once.
 func parseTokens(values []string) (tokens []string, ok bool) {
 	ok = true
+	seen := map[string]bool{}
 	for _, v := range values {
 		for element := range strings.SplitSeq(v, ",") {
 			t := strings.Trim(element, " \t")
-			if !IsToken(t) || slices.Contains(tokens, t) {
+			if !IsToken(t) || seen[t] {
 				ok = false
 				continue
 			}
 			tokens = append(tokens, t)
+			seen[t] = true
 		}
 	}
 	return tokens, ok

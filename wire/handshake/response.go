@@ -61,6 +61,10 @@ func (r *Response) Agreement(o Offer) (a Agreement, broken rfc.Set) {
 	return a, broken
 }
 
+// Interim reports whether the response announces another one, as 103 Early
+// Hints does. A client reads on behind it (RFC 9110 15.2).
+func (r *Response) Interim() bool { return 100 <= r.Status && r.Status < 200 && r.Status != 101 }
+
 // AppendSwitching appends the head of the 101 response that accepts key.
 func AppendSwitching(dst []byte, key string, a Agreement, header map[string][]string) []byte {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\n"...)

@@ -21,6 +21,7 @@ const (
 	KeyOf16Bytes
 	SubprotocolTokens
 	RequestExtensionSyntax
+	OfferParameters
 	NoRequestBody
 	OriginAllowed
 	WaitForResponse
@@ -39,6 +40,8 @@ const (
 	SubprotocolOffered
 	ResponseExtensionSyntax
 	ExtensionOffered
+	ResponseParameters
+	ResponseWithinOffer
 	NoResponseBody
 
 	// The header of a frame.
@@ -58,6 +61,7 @@ const (
 	FragmentCount
 
 	// The payload.
+	InflatablePayload
 	TextIsUTF8
 	CloseBodyLength
 	CloseCodeOnWire
@@ -125,6 +129,9 @@ var registry = [...]Info{
 	RequestExtensionSyntax: {"RequestExtensionSyntax", "request-extension-syntax", 6455, "9.1", Must, Client,
 		"Sec-WebSocket-Extensions follows the grammar: names with parameters behind semicolons, offers separated by commas, a quoted value being a token once unquoted.",
 		"An empty parameter, an unclosed quote, a stray character.", 0, 400},
+	OfferParameters: {"OfferParameters", "offer-parameters", 7692, "7.1", Must, Client,
+		"An offer of permessage-deflate has only the four parameters of the extension, each once, window bits of 8 to 15 without leading zeros, and no value where there is none.",
+		"An unknown parameter, the same one twice, window bits of 7 or 16. The server declines the offer and takes the next one.", 0, 0},
 	NoRequestBody: {"NoRequestBody", "no-request-body", 9110, "9.3.1", Should, Client,
 		"The request has no body: no Transfer-Encoding, and no Content-Length but 0.",
 		"A body on the handshake lets two parsers on the way disagree on where the frames begin.", 0, 400},
@@ -174,6 +181,12 @@ var registry = [...]Info{
 	ExtensionOffered: {"ExtensionOffered", "extension-offered", 6455, "9.1", Must, Server,
 		"Every extension of the response is one that the request offered.",
 		"The server turns on compression without being asked.", 0, refused},
+	ResponseParameters: {"ResponseParameters", "response-parameters", 7692, "7.1", Must, Server,
+		"A response of permessage-deflate has only the four parameters of the extension, each once, and window bits of 8 to 15 with a value.",
+		"An unknown parameter, the same one twice, client_max_window_bits without a value, two responses.", 0, refused},
+	ResponseWithinOffer: {"ResponseWithinOffer", "response-within-offer", 7692, "7.1", Must, Server,
+		"A response of permessage-deflate grants what the offer asked of the server, and asks for a client window only when the offer had client_max_window_bits.",
+		"server_no_context_takeover left out, a server window larger than the offer's or none, client_max_window_bits that was not offered.", 0, refused},
 	NoResponseBody: {"NoResponseBody", "no-response-body", 9110, "8.6", Must, Server,
 		"A 101 response has no body: no Transfer-Encoding, and no Content-Length but 0.",
 		"A framework's default headers left on the 101; the two sides may disagree on where the frames begin.", 0, refused},
@@ -221,6 +234,9 @@ var registry = [...]Info{
 		"A message has no more fragments than the receiver takes; empty ones count.",
 		"Very many tiny or empty fragments.", PolicyViolation, 0},
 
+	InflatablePayload: {"InflatablePayload", "inflatable-payload", 7692, "7.2.2", Must, Endpoint,
+		"The payload of a compressed message, its fragments joined and 00 00 ff ff put behind it, is DEFLATE data that refers to no byte outside the agreed window.",
+		"A window that is larger than agreed, or that another message's bytes got into; a payload that was cut; data that was not compressed under RSV1.", InvalidPayloadData, 0},
 	TextIsUTF8: {"TextIsUTF8", "text-is-utf8", 6455, "8.1", Must, Endpoint,
 		"The payload of a text message, its fragments joined, is UTF-8.",
 		"Binary data sent as text, Latin-1, a character cut off at the end of the message, an encoded surrogate.", InvalidPayloadData, 0},

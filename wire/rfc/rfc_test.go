@@ -43,6 +43,36 @@ func TestRegistryIsWhole(t *testing.T) {
 	}
 }
 
+func TestWordsOfTheRegistry(t *testing.T) {
+	if got := []string{Must.String(), Should.String(), Policy.String(), Note.String()}; strings.Join(got, " ") != "MUST SHOULD policy note" {
+		t.Errorf("levels %q", got)
+	}
+	if got := []string{Client.String(), Server.String(), Endpoint.String()}; strings.Join(got, ", ") != "the client, the server, both endpoints" {
+		t.Errorf("parties %q", got)
+	}
+	if got := Rule(255).Info().Name; got != "None" {
+		t.Errorf("rule 255 is %s", got)
+	}
+	if got := Rules(); got[0] != RequestSyntax || got[len(got)-1] != ServerEndsTCP {
+		t.Errorf("the rules begin with %v and end with %v", got[0], got[len(got)-1])
+	}
+}
+
+// A table is a copy, so that nobody alters the registry through it.
+func TestStatusesAreACopy(t *testing.T) {
+	Statuses()[0].Name = "altered"
+	if got := Statuses()[0].Name; got != "Unused" {
+		t.Errorf("the first range is %q", got)
+	}
+}
+
+func TestUnion(t *testing.T) {
+	a, b := SetOf(RequestSyntax), SetOf(ServerEndsTCP)
+	if got := a.Union(b); got != SetOf(RequestSyntax, ServerEndsTCP) || a.Len() != 1 {
+		t.Errorf("Union = %v", got)
+	}
+}
+
 func TestSet(t *testing.T) {
 	s := SetOf(TextIsUTF8, ClientMustMask, PongAnswersPing)
 	if s.Clean() || !s.Has(TextIsUTF8) || s.Has(ReservedBitsZero) || s.Len() != 3 {

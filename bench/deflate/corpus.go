@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+)
+
+// corpus is a conversation: the messages of one direction of one connection.
+type corpus struct {
+	name     string
+	messages [][]byte
+}
+
+// corpora returns the conversations that are measured, the same in every run.
+func corpora() []corpus {
+	rng := rand.New(rand.NewPCG(7692, 2015))
+	many := func(n int, message func(*rand.Rand, int) []byte) (all [][]byte) {
+		for i := range n {
+			all = append(all, message(rng, i))
+		}
+		return all
+	}
+	return []corpus{
+		{"json 100 B", many(3000, smallEvent)},
+		{"json 1 KiB", many(1000, order)},
+		{"chat", many(3000, chat)},
+		{"ticks", many(3000, tick(rng))},
+		{"html 20-60 KiB", many(40, page)},
+		{"html 1 MiB", [][]byte{bytes.Join(many(25, page), nil)}},
+		{"random 1 KiB", many(500, noise(1<<10))},
+		{"random 64 KiB", many(20, noise(1<<16))},
+	}
+}
+
+func pick(rng *rand.Rand, from []string) string { return from[rng.IntN(len(from))] }
+
+var (
+	people = strings.Fields("amara benoit chidi dana elif farid grace hiro ines jonas kavya lars mei nadia omar priya quentin rosa sven tala uma viktor wanda xin yusuf zoe")
+	rooms  = strings.Fields("general random ops frontend lobby support design kitchen")
+	kinds  = strings.Fields("typing presence read reaction join leave cursor")
+	states = strings.Fields("online away busy offline")
+)
+
+// smallEvent is a message as web applications send them all day long.
+func smallEvent(rng *rand.Rand, i int) []byte {
+	seq := 48210 + i
+	stamp := 1763800000000 + int64(i)*731 + rng.Int64N(700)
+	switch kind := pick(rng, kinds); kind {
+	case "presence":
+		return fmt.Appendf(nil, `{"type":"presence","seq":%d,"user":"%s","state":"%s","ts":%d}`, seq, pick(rng, people), pick(rng, states), stamp)
+	case "cursor":
+		return fmt.Appendf(nil, `{"type":"cursor","seq":%d,"user":"%s","doc":"%08x","x":%d,"y":%d,"ts":%d}`, seq, pick(rng, people), 0x5f3a0000+rng.Uint32N(6), rng.IntN(1920), rng.IntN(1080), stamp)
+	default:
+		return fmt.Appendf(nil, `{"type":"%s","seq":%d,"user":"%s","room":"%s","message":%d,"ts":%d}`, kind, seq, pick(rng, people), pick(rng, rooms), 910000+rng.IntN(400), stamp)
+	}
+}
+
+// order is a JSON document of about one KiB.
+func order(rng *rand.Rand, i int) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `{"id":"%016x","created_at":"2026-11-%02dT%02d:%02d:%02d.%03dZ","customer":{"id":%d,"name":"%s %s","email":"%s%d@example.com","verified":%t},"items":[`,
+		rng.Uint64(), 1+i%28, rng.IntN(24), rng.IntN(60), rng.IntN(60), rng.IntN(1000), rng.IntN(100000), pick(rng, people), pick(rng, people), pick(rng, people), rng.IntN(100), rng.IntN(2) == 0)
+	for k := range 6 {
+		if k > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"sku":"%c%c-%05d","title":"%s %s","quantity":%d,"price":%d.%02d,"tags":["%s","%s"]}`,
+			'A'+rng.IntN(26), 'A'+rng.IntN(26), rng.IntN(100000), pick(rng, english), pick(rng, english), 1+rng.IntN(9), rng.IntN(500), rng.IntN(100), pick(rng, rooms), pick(rng, english))
+	}
+	fmt.Fprintf(&b, `],"shipping":{"method":"%s","street":"%d %s street","city":"%s","zip":"%05d"},"total":%d.%02d,"currency":"EUR","status":"%s"}`,
+		pick(rng, []string{"standard", "express", "pickup"}), rng.IntN(400), pick(rng, english), pick(rng, people), rng.IntN(100000), rng.IntN(4000), rng.IntN(100), pick(rng, []string{"pending", "paid", "shipped", "cancelled"}))
+	return b.Bytes()
+}
+
+var (
+	english  = strings.Fields("the of and to in is you that it he was for on are as with his they at be this have from or one had by word but not what all were we when your can said there use an each which she do how their if will up other about out many then them these so some her would make like him into time has look two more write go see number no way could people my than first water been call who oil its now find long down day did get come made may part meeting tomorrow please thanks deploy server works again")
+	german   = strings.Fields("der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur oder aber vor zur bis mehr durch man sein wurde sei können schön heute morgen danke grüße später natürlich vielleicht")
+	russian  = strings.Fields("и в не на я быть он с что а по это она этот к но они мы весь который из у то за свой что весь год от так о для ты же все тот мочь вы человек такой его сказать только или ещё бы себя один как уже до время если сам когда другой вот говорить наш мой знать стать при чтобы дело жизнь кто первый очень два день её новый рука даже спасибо привет сегодня завтра")
+	japanese = strings.Fields("です ます これ それ あれ 今日 明日 会議 ありがとう お願いします 了解 資料 確認 送信 連絡 東京 時間 場所 大丈夫 すみません お疲れ様 よろしく 予定 変更 電話 写真 昨日 仕事 完了 問題 質問 という ください しました ません")
+	arabic   = strings.Fields("في من على إلى عن مع هذا هذه ذلك التي الذي كان كانت هل ما لا نعم شكرا اليوم غدا صباح الخير مساء كيف حالك أنا أنت هو هي نحن هم عمل وقت مكان بيت مدرسة كتاب جديد كبير صغير جميل الآن بعد قبل")
+)
+
+// chat is one line somebody types, in one of five languages.
+func chat(rng *rand.Rand, i int) []byte {
+	words, space := english, " "
+	switch i / 7 % 5 {
+	case 1:
+		words = german
+	case 2:
+		words = russian
+	case 3:
+		words, space = japanese, ""
+	case 4:
+		words = arabic
+	}
+	var b bytes.Buffer
+	for k := range 3 + rng.IntN(25) {
+		if k > 0 {
+			b.WriteString(space)
+		}
+		b.WriteString(zipf(rng, words))
+	}
+	b.WriteString(pick(rng, []string{"", ".", "!", "?", " :)", "…"}))
+	return b.Bytes()
+}
+
+// zipf prefers the words that stand first, as languages do.
+func zipf(rng *rand.Rand, words []string) string {
+	return words[int(float64(len(words))*rng.Float64()*rng.Float64())]
+}
+
+// tick is a market feed: few symbols, prices that wander.
+func tick(rng *rand.Rand) func(*rand.Rand, int) []byte {
+	symbols := strings.Fields("BTCUSDT ETHUSDT SOLUSDT XRPUSDT ADAUSDT DOGEUSDT EURUSD GBPUSD AAPL MSFT NVDA TSLA")
+	prices := make([]float64, len(symbols))
+	for i := range prices {
+		prices[i] = 100 + 60000*rng.Float64()
+	}
+	return func(rng *rand.Rand, i int) []byte {
+		s := rng.IntN(len(symbols))
+		prices[s] *= 1 + (rng.Float64()-0.5)/2000
+		p := prices[s]
+		return fmt.Appendf(nil, `{"e":"trade","E":%d,"s":"%s","t":%d,"p":"%.2f","q":"%.4f","b":"%.2f","a":"%.2f","m":%t}`,
+			1763800000000+int64(i)*37+rng.Int64N(37), symbols[s], 3204880000+i, p, rng.ExpFloat64(), p-0.01*float64(rng.IntN(50)), p+0.01*float64(rng.IntN(50)), rng.IntN(2) == 0)
+	}
+}
+
+// page is an HTML page with navigation, paragraphs and a table.
+func page(rng *rand.Rand, i int) []byte {
+	var b bytes.Buffer
+	words := func(n int) string {
+		var w []string
+		for range n {
+			s := zipf(rng, english)
+			if rng.IntN(4) == 0 { // a rarer word
+				s += pick(rng, people)[:1+rng.IntN(2)] + pick(rng, rooms)[:1+rng.IntN(3)]
+			}
+			w = append(w, s)
+		}
+		return strings.Join(w, " ")
+	}
+	fmt.Fprintf(&b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n  <meta charset=\"utf-8\">\n  <title>%s</title>\n  <link rel=\"stylesheet\" href=\"/assets/site-%08x.css\">\n</head>\n<body class=\"page page-%d\">\n<nav>\n", words(5), rng.Uint32(), i)
+	for _, r := range rooms {
+		fmt.Fprintf(&b, "  <a class=\"nav-item\" href=\"/%s/%d\">%s</a>\n", r, rng.IntN(100), r)
+	}
+	b.WriteString("</nav>\n<main>\n")
+	for range 10 + rng.IntN(25) {
+		fmt.Fprintf(&b, "<section id=\"s%d\">\n  <h2>%s</h2>\n  <p>%s.</p>\n  <p>%s <a href=\"https://example.com/%s/%d\">%s</a> %s.</p>\n</section>\n",
+			rng.IntN(10000), words(4), words(60), words(20), pick(rng, people), rng.IntN(1000), words(2), words(30))
+	}
+	b.WriteString("<table>\n<thead><tr><th>name</th><th>room</th><th>count</th><th>share</th></tr></thead>\n<tbody>\n")
+	for range 60 + rng.IntN(100) {
+		fmt.Fprintf(&b, "  <tr><td>%s</td><td>%s</td><td class=\"num\">%d</td><td class=\"num\">%.2f%%</td></tr>\n", pick(rng, people), pick(rng, rooms), rng.IntN(5000), 100*rng.Float64())
+	}
+	b.WriteString("</tbody>\n</table>\n</main>\n</body>\n</html>\n")
+	return b.Bytes()
+}
+
+func noise(n int) func(*rand.Rand, int) []byte {
+	return func(rng *rand.Rand, _ int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		return b
+	}
+}

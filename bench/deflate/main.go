@@ -1,0 +1,117 @@
+// Command deflate compares wire/deflate with the compressors and decompressors
+// that Go programs use today, on conversations that it makes itself.
+//
+//	go run ./deflate                    # in bench/: everything, one table
+//	go run ./deflate -only json -bits 12
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	_ "embed"
+)
+
+//go:embed zlib.py
+var zlibScript string
+
+func main() {
+	only := flag.String("only", "", "measure only conversations whose name contains `text`")
+	codec := flag.String("codec", "", "measure only codecs whose name contains `text`")
+	rounds := flag.Int("rounds", 5, "passes over each conversation; the median counts")
+	flag.Parse()
+
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for _, c := range corpora() {
+		if !strings.Contains(c.name, *only) {
+			continue
+		}
+		bytes := 0
+		for _, m := range c.messages {
+			bytes += len(m)
+		}
+		fmt.Fprintf(w, "\n%s: %d messages, %d bytes each\n", c.name, len(c.messages), bytes/len(c.messages))
+		fmt.Fprintln(w, "codec\tbytes out\tof in\tµs/message\tinflate µs\tactive KiB\tidle KiB\tallocs")
+		measure(w, c, bytes, *codec, *rounds)
+		for _, z := range []struct {
+			level, bits int
+			mode        string
+		}{{1, 15, "takeover"}, {6, 15, "takeover"}, {6, 12, "takeover"}, {6, 9, "takeover"}, {6, 15, "reset"}} {
+			name := fmt.Sprintf("zlib %d, %d bits, %s", z.level, z.bits, z.mode)
+			if !strings.Contains(name, *codec) {
+				continue
+			}
+			out, seconds, err := zlib(c, z.bits, z.level, z.mode)
+			if err != nil {
+				fmt.Fprintf(w, "%s\t%v\n", name, err)
+				continue
+			}
+			n := float64(len(c.messages))
+			fmt.Fprintf(w, "%s\t%.1f\t%.1f%%\t%.2f (Python)\t\t\t\t\n", name, float64(out)/n, 100*float64(out)/float64(bytes), seconds*1e6/n)
+		}
+	}
+	w.Flush()
+}
+
+// measure runs the codecs in turns, so that what else the machine does falls on
+// all of them alike.
+func measure(w io.Writer, c corpus, bytes int, only string, rounds int) {
+	results := make([][]result, len(codecs))
+	for range rounds {
+		for i, k := range codecs {
+			if strings.Contains(k.name, only) {
+				results[i] = append(results[i], k.run(c))
+			}
+		}
+	}
+	n := float64(len(c.messages))
+	for i, k := range codecs {
+		rs := results[i]
+		if len(rs) == 0 {
+			continue
+		}
+		median := func(of func(result) time.Duration) float64 {
+			var all []time.Duration
+			for _, r := range rs {
+				all = append(all, of(r))
+			}
+			slices.Sort(all)
+			return all[len(all)/2].Seconds() * 1e6 / n
+		}
+		inflate := ""
+		if t := median(func(r result) time.Duration { return r.inflate }); t > 0 {
+			inflate = fmt.Sprintf("%.2f", t)
+		}
+		fmt.Fprintf(w, "%s\t%.1f\t%.1f%%\t%.2f\t%s\t%.1f\t%s\t%.2f\n", k.name,
+			float64(rs[0].out)/n, 100*float64(rs[0].out)/float64(bytes),
+			median(func(r result) time.Duration { return r.compress }), inflate,
+			float64(rs[0].active)/1024, rs[0].idle, rs[0].allocs/n)
+	}
+}
+
+// zlib has Python's zlib compress the conversation. Its time is measured in
+// Python and so holds about a microsecond a message that is not zlib's.
+func zlib(c corpus, bits, level int, mode string) (out int, seconds float64, err error) {
+	var in bytes.Buffer
+	for _, m := range c.messages {
+		binary.Write(&in, binary.BigEndian, uint32(len(m)))
+		in.Write(m)
+	}
+	cmd := exec.Command("python3", "-c", zlibScript, fmt.Sprint(bits), fmt.Sprint(level), mode)
+	cmd.Stdin, cmd.Stderr = &in, os.Stderr
+	answer, err := cmd.Output()
+	if err != nil {
+		return 0, 0, err
+	}
+	_, err = fmt.Sscan(string(answer), &out, &seconds)
+	return out, seconds, err
+}

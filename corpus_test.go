@@ -1,0 +1,315 @@
+package websocket_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/vectors"
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/handshake"
+	"github.com/wiretrue/websocket/wire/rfc"
+	"github.com/wiretrue/websocket/wstest"
+)
+
+// cuts are ways to cut a vector's bytes into reads.
+var cuts = map[string]func(b []byte) [][]byte{
+	"whole": func(b []byte) [][]byte { return [][]byte{b} },
+	"bytes": func(b []byte) [][]byte {
+		if len(b) > 1<<12 {
+			return slices.Collect(slices.Chunk(b, 1021))
+		}
+		return slices.Collect(slices.Chunk(b, 1))
+	},
+}
+
+// The connection reads each vector of frames as the vector says, and ends as
+// it says.
+func TestCorpusOfFrames(t *testing.T) {
+	all, err := vectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all {
+		frames := append(v.Frames("client"), v.Frames("server")...)
+		if v.To == "witness" || len(frames) == 0 || v.Head("client") != nil || v.Head("server") != nil {
+			continue
+		}
+		for name, cut := range cuts {
+			t.Run(v.Name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { checkFrames(t, v, cut(slices.Clone(frames))) })
+			})
+		}
+	}
+}
+
+func checkFrames(t *testing.T, v vectors.Vector, reads [][]byte) {
+	opts := websocket.Options{ReadLimit: int64(v.Message), MaxFragments: v.Fragments}
+	var c *websocket.Conn
+	var p *wstest.Peer
+	if v.To == "server" {
+		c, p = wstest.DialPeer(t, &websocket.AcceptOptions{Options: opts})
+	} else {
+		c, p = wstest.ServePeer(t, &websocket.DialOptions{Options: opts})
+	}
+	sent := collect(p)
+	go func() {
+		for _, b := range reads {
+			p.SendBytes(b)
+		}
+		if v.Expect != "close" { // else the endpoint ends it
+			p.End()
+		}
+	}()
+	var got []vectors.Message
+	var end error
+	for m, err := range c.Messages(context.Background()) {
+		if end = err; err == nil {
+			got = append(got, vectors.Message{Kind: strings.ToLower(m.Type.String()), Payload: m.Data})
+		}
+	}
+	<-c.Done()
+	checkEnd(t, v, end)
+	checkRead(t, v, got)
+	checkSent(t, v, <-sent)
+}
+
+// collect reads all frames that the endpoint sends.
+func collect(p *wstest.Peer) <-chan []vectors.Message {
+	all := make(chan []vectors.Message, 1)
+	go func() {
+		var sent []vectors.Message
+		for {
+			h, payload, err := p.ReadFrame()
+			if err != nil {
+				all <- sent
+				return
+			}
+			m := vectors.Message{Kind: strings.ToLower(h.Opcode.String()), Payload: bytes.Clone(payload)}
+			if code, _, ok := frame.ParseClose(payload); ok && h.Opcode == frame.Close {
+				m.Code = int(code)
+			}
+			sent = append(sent, m)
+		}
+	}()
+	return all
+}
+
+func checkEnd(t *testing.T, v vectors.Vector, end error) {
+	t.Helper()
+	broken, closed, lost := new(websocket.RuleError), new(websocket.CloseError), new(websocket.LostError)
+	switch {
+	case v.Expect == "close":
+		if !errors.As(end, &broken) || broken.Rule != v.Rule || v.At >= 0 && broken.Offset != v.At {
+			t.Errorf("ended with %v, want %v at %d", end, v.Rule, v.At)
+		}
+	case slices.ContainsFunc(v.Messages, func(m vectors.Message) bool { return m.Kind == "close" }):
+		if !errors.As(end, &closed) || !closed.ByPeer {
+			t.Errorf("ended with %v, want the peer's close", end)
+		}
+	case !errors.As(end, &lost) && !errors.As(end, &closed):
+		t.Errorf("ended with %v, want the peer's end", end)
+	}
+}
+
+// checkRead compares the data messages with the vector's.
+func checkRead(t *testing.T, v vectors.Vector, got []vectors.Message) {
+	t.Helper()
+	if v.Messages == nil {
+		return
+	}
+	var want []vectors.Message
+	for _, m := range v.Messages {
+		if m.Kind == "close" {
+			break
+		}
+		if m.Kind == "text" || m.Kind == "binary" {
+			want = append(want, m)
+		}
+	}
+	if !slices.EqualFunc(got, want, func(a, b vectors.Message) bool { return a.Kind == b.Kind && bytes.Equal(a.Payload, b.Payload) }) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+}
+
+// checkSent looks at what the endpoint has answered: a Close with the right
+// code, and nothing behind it.
+func checkSent(t *testing.T, v vectors.Vector, sent []vectors.Message) {
+	t.Helper()
+	if i := slices.IndexFunc(sent, func(m vectors.Message) bool { return m.Kind == "close" }); i >= 0 && i != len(sent)-1 {
+		t.Errorf("sent %v: more behind its Close", sent)
+	}
+	if v.Expect != "close" {
+		return
+	}
+	if len(sent) == 0 || sent[len(sent)-1].Kind != "close" || sent[len(sent)-1].Code != v.Code {
+		t.Errorf("sent %v, want a Close with %d at its end", sent, v.Code)
+	}
+}
+
+// A server answers the requests of the corpus as they say.
+func TestCorpusOfRequests(t *testing.T) {
+	all, err := vectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all {
+		if v.To != "server" || v.Head("client") == nil {
+			continue
+		}
+		t.Run(v.Name, func(t *testing.T) {
+			if v.Rule == rfc.RequestSyntax || v.Rule == rfc.RequestSize {
+				t.Skip("net/http reads the request, and judges its syntax and size")
+			}
+			near, far := net.Pipe()
+			p := wstest.NewPeer(t, near)
+			p.SendBytes(append(v.Head("client"), v.Frames("client")...))
+			answer := make(chan int, 1)
+			go func() { answer <- p.ReadResponse().Status; near.Close() }()
+			_, err := wstest.Accept(far, &websocket.AcceptOptions{Origins: v.Origins})
+			refused := new(websocket.HandshakeError)
+			switch {
+			case v.Expect != "refuse":
+				if err != nil || <-answer != 101 {
+					t.Errorf("Accept: %v", err)
+				}
+			case errors.As(err, &refused):
+				if got := <-answer; refused.Rule != v.Rule || got != v.Code {
+					t.Errorf("refused with %d for %v, want %d for %v", got, refused.Rule, v.Code, v.Rule)
+				}
+			case err == nil:
+				t.Errorf("accepted, want %d for %v", v.Code, v.Rule)
+			default: // net/http itself did not take it for a request
+				if v.Rule != rfc.OneHost && v.Rule != rfc.NoRequestBody && v.Rule != rfc.TargetWithoutFragment {
+					t.Errorf("Accept: %v, want %v", err, v.Rule)
+				}
+			}
+		})
+	}
+}
+
+// A client takes the responses of the corpus as they say.
+func TestCorpusOfResponses(t *testing.T) {
+	all, err := vectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all {
+		if v.To != "client" || v.Head("server") == nil {
+			continue
+		}
+		t.Run(v.Name, func(t *testing.T) {
+			request, n := handshake.ParseRequest(v.Head("client"), 0)
+			offer, _ := request.Offer()
+			nonce, err := base64.StdEncoding.DecodeString(offer.Key)
+			if n == 0 || err != nil {
+				t.Fatalf("the vector's request has no key: %v", err)
+			}
+			if len(offer.Extensions) > 0 {
+				t.Skip("the client does not offer extensions")
+			}
+			near, far := net.Pipe()
+			p := wstest.NewPeer(t, far)
+			go func() {
+				p.ReadRequest()
+				p.SendBytes(append(v.Head("server"), v.Frames("server")...))
+				if v.Expect == "fail" {
+					p.End()
+				}
+			}()
+			opts := &websocket.DialOptions{
+				Subprotocols: offer.Subprotocols,
+				NetDial:      func(context.Context, string, string) (net.Conn, error) { return near, nil },
+			}
+			opts.SetNonce([16]byte(nonce))
+			c, err := websocket.Dial(t.Context(), wstest.URL, opts)
+			refused := new(websocket.HandshakeError)
+			switch {
+			case v.Expect != "fail":
+				if err != nil {
+					t.Errorf("Dial: %v", err)
+				} else {
+					c.CloseNow()
+				}
+			case !errors.As(err, &refused) || refused.Rule != v.Rule:
+				t.Errorf("Dial: %v, want %v", err, v.Rule)
+			}
+		})
+	}
+}
+
+// Law 3, agreement: for any bytes a connection names the same first broken rule
+// as the core does.
+func FuzzConn(f *testing.F) {
+	all, err := vectors.All()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, v := range all {
+		if b := v.Frames("client"); v.To == "server" && len(b) < 1<<12 {
+			f.Add(b, uint16(7))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte, cut uint16) {
+		want, wantMessages := judge(bytes.Clone(b))
+		synctest.Test(t, func(t *testing.T) {
+			c, p := wstest.DialPeer(t, &websocket.AcceptOptions{Options: websocket.Options{MaxControlRate: websocket.NoLimit}})
+			sent := collect(p)
+			go func() {
+				for chunk := range slices.Chunk(bytes.Clone(b), max(1, int(cut))) {
+					p.SendBytes(chunk)
+				}
+				if want == 0 { // else the endpoint ends it
+					p.End()
+				}
+			}()
+			var got [][]byte
+			for m, err := range c.Messages(context.Background()) {
+				if err == nil {
+					got = append(got, m.Data)
+				}
+			}
+			<-c.Done()
+			<-sent
+			broken := new(websocket.RuleError)
+			if errors.As(c.Cause(), &broken); broken.Rule != want {
+				t.Fatalf("%x: the connection names %v, the core %v", b, broken.Rule, want)
+			}
+			if !slices.EqualFunc(got, wantMessages, bytes.Equal) {
+				t.Fatalf("%x: read %q, want %q", b, got, wantMessages)
+			}
+		})
+	})
+}
+
+// judge returns the first fatal rule that the bytes break, and the messages
+// before it or before a Close.
+func judge(b []byte) (rule rfc.Rule, messages [][]byte) {
+	r := wire.Receiver{Role: wire.Server, Limits: wire.Limits{Message: 4 << 20, Fragments: 100_000}}
+	var m []byte
+	for {
+		ev, n := r.Next(b)
+		b = b[n:]
+		if rule := ev.Broken.Fatal(); rule != 0 {
+			return rule, messages
+		}
+		switch ev.Kind {
+		case wire.NeedMore, wire.Close:
+			return 0, messages
+		case wire.Data:
+			m = append(m, ev.Data...)
+		case wire.MessageEnd:
+			messages = append(messages, m)
+			m = nil
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package websocket_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/vectors"
+	"github.com/wiretrue/websocket/wire/handshake"
+	"github.com/wiretrue/websocket/wstest"
+)
+
+// pipeListener is a net.Listener over net.Pipe, so that a server can be met
+// thousands of times without ports.
+type pipeListener struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func listenPipe() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (l *pipeListener) dial() net.Conn {
+	near, far := net.Pipe()
+	l.conns <- far
+	return near
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *pipeListener) Addr() net.Addr { return new(net.UnixAddr) }
+
+// Random and mutated streams at a server do not make it panic, and leave
+// neither goroutines nor memory behind.
+func TestHostileStreams(t *testing.T) {
+	streams := 20_000
+	if testing.Short() {
+		streams = 2_000
+	}
+	seeds := hostileSeeds(t)
+	server := &websocket.Server{}
+	l := listenPipe()
+	hs := &http.Server{Handler: server.Handler(func(ctx context.Context, c *websocket.Conn) error {
+		for m, err := range c.Messages(ctx) {
+			if err != nil {
+				return err
+			}
+			if err := c.Write(ctx, m.Type, m.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})}
+	go hs.Serve(l)
+	before := settled()
+
+	var wg sync.WaitGroup
+	work := make(chan uint64)
+	for range 16 {
+		wg.Go(func() {
+			for seed := range work {
+				attack(l.dial(), mutate(seeds, rand.New(rand.NewPCG(seed, 1))))
+			}
+		})
+	}
+	for seed := range uint64(streams) {
+		work <- seed
+	}
+	close(work)
+	wg.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		t.Errorf("connections are left: %v", err)
+	}
+	hs.Close()
+
+	after := settled()
+	if after.goroutines > before.goroutines {
+		buf := make([]byte, 1<<16)
+		t.Errorf("%d goroutines before, %d after:\n%s", before.goroutines, after.goroutines, buf[:runtime.Stack(buf, true)])
+	}
+	if after.heap > before.heap+8<<20 {
+		t.Errorf("%d KiB of heap before, %d after", before.heap>>10, after.heap>>10)
+	}
+}
+
+type resources struct {
+	goroutines int
+	heap       uint64
+}
+
+// settled waits until goroutines that are about to end have ended, for a while
+// at most.
+func settled() (r resources) {
+	for range 200 {
+		n := runtime.NumGoroutine()
+		<-time.After(10 * time.Millisecond)
+		if r.goroutines = runtime.NumGoroutine(); r.goroutines >= n && n < 20 {
+			break
+		}
+	}
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	r.heap = m.HeapAlloc
+	return r
+}
+
+// hostileSeeds are the corpus's streams to a server, each behind a good
+// handshake or its own.
+func hostileSeeds(t *testing.T) (seeds [][]byte) {
+	all, err := vectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil)
+	for _, v := range all {
+		head, frames := v.Head("client"), v.Frames("client")
+		if v.To != "server" || len(frames) > 1<<12 || len(head) > 1<<12 {
+			continue
+		}
+		if head == nil {
+			head = good
+		}
+		seeds = append(seeds, append(bytes.Clone(head), frames...))
+	}
+	return seeds
+}
+
+// mutate returns one of the seeds with some damage, or noise.
+func mutate(seeds [][]byte, r *rand.Rand) []byte {
+	b := bytes.Clone(seeds[r.IntN(len(seeds))])
+	for range r.IntN(8) {
+		if len(b) == 0 {
+			break
+		}
+		i := r.IntN(len(b))
+		if r.IntN(2) == 0 { // near the end, where the frames are
+			i = len(b) - 1 - r.IntN(min(len(b), 40))
+		}
+		switch r.IntN(4) {
+		case 0:
+			b[i] ^= 1 << r.IntN(8)
+		case 1:
+			b = append(b[:i], b[min(len(b), i+1+r.IntN(8)):]...)
+		case 2:
+			b = append(b[:i], append(bytes.Clone(b[i:min(len(b), i+r.IntN(32))]), b[i:]...)...)
+		case 3:
+			noise := make([]byte, r.IntN(64))
+			for j := range noise {
+				noise[j] = byte(r.Uint32())
+			}
+			b = append(b, noise...)
+		}
+	}
+	return b
+}
+
+// attack sends the bytes and ends the connection, reading what is answered.
+func attack(nc net.Conn, b []byte) {
+	defer nc.Close()
+	go io.Copy(io.Discard, nc)
+	nc.Write(b)
+}
+
+// A server that says nothing, or a little at a time, does not keep Dial.
+func TestAHandshakeThatIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		go func() {
+			io.CopyN(io.Discard, far, 10)
+			go io.Copy(io.Discard, far)
+			for _, b := range []byte("HTTP/1.1 101 Switching Protocols\r\nX: " + strings.Repeat("x", 60)) {
+				<-time.After(time.Second)
+				if _, err := far.Write([]byte{b}); err != nil {
+					return
+				}
+			}
+		}()
+		began := time.Now()
+		_, err := websocket.Dial(t.Context(), wstest.URL, &websocket.DialOptions{
+			NetDial: func(context.Context, string, string) (net.Conn, error) { return near, nil },
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 30*time.Second {
+			t.Errorf("Dial: %v after %v", err, time.Since(began))
+		}
+		far.Close()
+		pass(2 * time.Second) // so that the server notices
+	})
+}

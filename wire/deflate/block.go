@@ -1,0 +1,212 @@
+package deflate
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// block collects the literals and matches of a DEFLATE block and writes it in
+// whichever of the three forms is the shortest.
+//
+// Symbols are kept in 16 bits each: a literal as it is; a match as its length
+// with isMatch added, then its distance less one.
+type block struct {
+	symbols  []uint16
+	capacity int // symbols when the block is full
+	from     int // index in the matcher's buf where the block began; negative: gone
+	codes    *blockCodes
+
+	// Bits not yet appended.
+	bits  uint64
+	nbits uint
+}
+
+const isMatch = 1 << 15
+
+func (b *block) take(window int) {
+	b.capacity = min(max(window, 1024), 7168)
+	b.symbols = make([]uint16, 0, b.capacity+2)
+	b.codes = newBlockCodes()
+}
+
+func (b *block) reset() {
+	b.symbols = b.symbols[:0]
+	b.from = 0
+	b.bits, b.nbits = 0, 0
+}
+
+func (b *block) full() bool { return len(b.symbols) >= b.capacity }
+
+// blockBytes returns what the block stands for, nil if it is no longer there.
+func (c *Compressor) blockBytes() []byte {
+	if c.from < 0 {
+		return nil
+	}
+	return c.buf[c.from:c.at]
+}
+
+// incompressible reports whether the block has hardly a match so far.
+func (c *Compressor) incompressible() bool {
+	n := c.at - c.from
+	return c.from >= 0 && len(c.symbols) > n-n/16
+}
+
+// lengthSymbols is indexed by length - minMatch.
+var lengthSymbols = func() (s [256]uint8) {
+	for i, base := range lengthBase {
+		for n := int(base); n <= maxMatch; n++ {
+			s[n-minMatch] = uint8(i)
+		}
+	}
+	return s
+}()
+
+// distanceSymbol is the symbol for a distance, given less one.
+func distanceSymbol(d uint16) int {
+	if d < 4 {
+		return int(d)
+	}
+	n := bits.Len16(d) - 1
+	return 2*n + int(d>>(n-1)&1)
+}
+
+// appendBlock writes the block, which stands for p if p is not nil, and begins
+// a new one.
+func (c *Compressor) appendBlock(dst, p []byte) []byte {
+	t := c.codes
+	t.count(c.symbols)
+	extra := t.extraBits()
+	fixed := t.fixedBits() + extra
+	stored := math.MaxInt
+	if p != nil {
+		stored = storedBits(len(p), c.nbits) - 3
+	}
+	best, dynamic := fixed, false
+	if t.leastBits()+extra < min(fixed, stored) {
+		if size := t.plan() + extra; size < fixed {
+			best, dynamic = size, true
+		}
+	}
+	if stored <= best {
+		dst = c.appendStored(dst, p)
+		c.begin()
+		return dst
+	}
+	dst = slices.Grow(dst, best/8+16+8)
+	if dynamic {
+		dst = c.put(dst, blockDynamic<<1, 3)
+		dst = c.appendDynamicHeader(dst)
+		dst = c.appendSymbols(dst, t.litLen.codes, t.distance.codes)
+	} else {
+		dst = c.put(dst, blockFixed<<1, 3)
+		dst = c.appendSymbols(dst, fixedLitLenCodes, fixedDistanceCodes)
+	}
+	c.begin()
+	return dst
+}
+
+func (c *Compressor) begin() {
+	c.symbols = c.symbols[:0]
+	c.from = c.at
+}
+
+// storedBits is the size of n bytes in stored blocks when nbits bits wait.
+func storedBits(n int, nbits uint) int {
+	blocks := max(1, (n+maxStored-1)/maxStored)
+	first := 3 + int(-(nbits+3)&7)
+	return first + 32 + (blocks-1)*40 + 8*n
+}
+
+func (b *block) appendStored(dst, p []byte) []byte {
+	for {
+		n := min(len(p), maxStored)
+		dst = b.put(dst, blockStored<<1, 3)
+		dst = b.put(dst, 0, -b.nbits&7)
+		dst = b.appendWholeBytes(dst)
+		dst = append(dst, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8))
+		dst = append(dst, p[:n]...)
+		p = p[n:]
+		if len(p) == 0 {
+			return dst
+		}
+	}
+}
+
+// appendSyncHeader begins an empty stored block: three bits and the padding.
+func (b *block) appendSyncHeader(dst []byte) []byte {
+	dst = b.put(dst, blockStored<<1, 3)
+	return b.put(dst, 0, -b.nbits&7)
+}
+
+// put appends up to 32 bits.
+func (b *block) put(dst []byte, v uint32, n uint) []byte {
+	b.bits |= uint64(v) << b.nbits
+	b.nbits += n
+	if b.nbits >= 32 {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(b.bits))
+		b.bits >>= 32
+		b.nbits -= 32
+	}
+	return dst
+}
+
+func (b *block) appendWholeBytes(dst []byte) []byte {
+	for b.nbits >= 8 {
+		dst = append(dst, byte(b.bits))
+		b.bits >>= 8
+		b.nbits -= 8
+	}
+	return dst
+}
+
+// appendSymbols writes the symbols and the end of the block. dst has room for
+// them and a word more.
+func (b *block) appendSymbols(dst []byte, litLenCodes, distanceCodes []code) []byte {
+	litLen, distance := (*[numLitLen]code)(litLenCodes), (*[numDistance]code)(distanceCodes)
+	out := dst[:cap(dst)]
+	w := len(dst)
+	acc, n := b.bits, b.nbits
+	symbols := b.symbols
+	for i := 0; i < len(symbols); i++ {
+		if n >= 16 { // a match takes at most 48 bits
+			binary.LittleEndian.PutUint64(out[w:], acc)
+			w += int(n >> 3)
+			acc >>= n &^ 7 & 63
+			n &= 7
+		}
+		s := symbols[i]
+		if s < isMatch {
+			k := litLen[s&255]
+			acc |= uint64(k.bits()) << (n & 63)
+			n += k.size()
+			continue
+		}
+		i++
+		l := lengthSymbols[uint8(s-isMatch-minMatch)]
+		k := litLen[lengthSymbol+int(l)]
+		acc |= uint64(k.bits()) << (n & 63)
+		n += k.size()
+		acc |= uint64(s-isMatch-lengthBase[l]) << (n & 63)
+		n += uint(lengthExtra[l])
+		d := symbols[i]
+		ds := distanceSymbol(d)
+		k = distance[ds]
+		acc |= uint64(k.bits()) << (n & 63)
+		n += k.size()
+		acc |= uint64(d+1-distanceBase[ds]) << (n & 63)
+		n += uint(distanceExtra[ds])
+	}
+	k := litLen[endOfBlock]
+	if n >= 32 {
+		binary.LittleEndian.PutUint64(out[w:], acc)
+		w += int(n >> 3)
+		acc >>= n &^ 7 & 63
+		n &= 7
+	}
+	acc |= uint64(k.bits()) << (n & 63)
+	n += k.size()
+	b.bits, b.nbits = acc, n
+	return b.appendWholeBytes(out[:w])
+}

@@ -1,0 +1,147 @@
+package deflate
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// matcher finds earlier occurrences of what comes next.
+//
+// NOTE on positions. buf holds the history and the bytes to be compressed; an
+// index into it is an int. The tables hold positions, 16 bits of a count that
+// never stops: position = base + index. A distance is the difference of two
+// positions. What a table says is only a hint, since entries are neither
+// cleared nor corrected when buf is moved or the history forgotten: a candidate
+// counts when its distance lies within the history (from oldest on) and its
+// bytes agree.
+type matcher struct {
+	buf    []byte
+	base   uint16 // position of buf[0]
+	oldest int    // the history begins here
+	at     int    // compressed up to here
+	end    int    // of the bytes in buf
+	hashed int    // entered into the tables up to here
+
+	depth     int // candidates to look at for each match
+	lazyDepth int // and for one that would replace another
+	misses    int // vain searches in a row
+
+	shift uint     // of the hash, for head's size
+	head  []uint16 // by hash of four bytes: the last position
+	prev  []uint16 // by position: the one before with the same hash
+}
+
+const bufMargin = 8 // so that a word can be read at any index
+
+func (c *Compressor) spare() int {
+	return max(min(c.window, 1<<13), 1<<10)
+}
+
+// Table sizes.
+func (c *Compressor) headBits() int { return min(max(bits.Len(uint(c.window))-1, 10), 14) }
+
+func (c *Compressor) takeTables() {
+	if c.head != nil {
+		return
+	}
+	history := c.buf
+	c.buf = make([]byte, c.window+c.spare()+bufMargin)
+	c.head = make([]uint16, 1<<c.headBits())
+	c.shift = 32 - uint(c.headBits())
+	if c.effort.depth > 0 {
+		c.prev = make([]uint16, c.window)
+	}
+	c.block.take(c.window)
+	c.base, c.oldest, c.at, c.hashed = 0, 0, 0, 0
+	c.end = copy(c.buf, history)
+	c.skip()
+}
+
+// forget makes the history empty. Positions go on, so the tables need no
+// clearing.
+func (c *Compressor) forget() {
+	if c.head == nil {
+		c.buf = nil
+	}
+	c.base += uint16(c.end)
+	c.oldest, c.at, c.end, c.hashed = 0, 0, 0, 0
+}
+
+func (c *Compressor) history() []byte {
+	if c.head == nil {
+		return c.buf
+	}
+	return c.buf[max(c.oldest, c.at-c.window):c.at]
+}
+
+// skip makes all that was taken history.
+func (c *Compressor) skip() {
+	c.enter(c.end)
+	c.at = c.end
+	c.from = c.end
+}
+
+// take copies as much of p as there is room for into buf, moving the window to
+// the front when the end is reached.
+func (c *Compressor) take(p []byte) int {
+	room := len(c.buf) - bufMargin
+	if c.end+len(p) > room && c.at > c.window {
+		drop := c.at - c.window
+		copy(c.buf, c.buf[drop:c.end])
+		c.base += uint16(drop)
+		c.at -= drop
+		c.end -= drop
+		c.from -= drop
+		c.hashed = max(0, c.hashed-drop)
+		c.oldest = max(0, c.oldest-drop)
+	}
+	n := copy(c.buf[c.end:room], p)
+	c.end += n
+	return n
+}
+
+func hash4(v uint32, shift uint) uint32 { return v * 0x9e3779b1 >> (shift & 31) }
+
+func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i : i+4]) }
+func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8]) }
+
+// enter puts the positions up to limit into the tables, as far as four bytes
+// are known at them.
+func (c *Compressor) enter(limit int) {
+	i := c.hashed
+	limit = min(limit, c.end-3)
+	if i >= limit {
+		return
+	}
+	c.hashed = limit
+	buf, head, base := c.buf, c.head, c.base
+	shift := c.shift
+	if c.prev == nil {
+		for ; i < limit; i++ {
+			head[hash4(load32(buf, i), shift)&uint32(len(head)-1)] = base + uint16(i)
+		}
+		return
+	}
+	prev := c.prev
+	for ; i < limit; i++ {
+		pos := base + uint16(i)
+		h := &head[hash4(load32(buf, i), shift)&uint32(len(head)-1)]
+		prev[int(pos)&(len(prev)-1)] = *h
+		*h = pos
+	}
+}
+
+// matchLen counts the bytes at the start of b that a, no shorter, has too.
+func matchLen(a, b []byte) int {
+	n := 0
+	for len(b)-n >= 8 {
+		if x := load64(a, n) ^ load64(b, n); x != 0 {
+			return n + bits.TrailingZeros64(x)>>3
+		}
+		n += 8
+	}
+	for n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}

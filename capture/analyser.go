@@ -1,0 +1,339 @@
+package capture
+
+import (
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/handshake"
+)
+
+// Options bound and inform an Analyser. The zero value is good.
+type Options struct {
+	Limits      wire.Limits // what MessageSize and FragmentCount are judged by; zero: no limit
+	HeadLimit   int         // most bytes of a head of HTTP; 0: handshake.DefaultLimit
+	Payload     int         // most bytes that a record shows of a payload or a body; 0: 4096; negative: none
+	Findings    int         // most findings that the Report holds; 0: 200. All are passed on as they happen
+	ControlRate int         // most control frames of a side in a second; 0: 1000; negative: no limit
+	TLS         bool        // the streams were inside TLS
+
+	// Origins that the server allows beside its own, in the form that
+	// handshake.Request.OriginAllowed takes.
+	Origins []string
+
+	// OtherKeys returns the keys of other connections, for which a wrong
+	// Sec-WebSocket-Accept may have been meant; nil: none are known.
+	OtherKeys func() []string
+}
+
+// An Analyser turns the bytes of one connection into records.
+type Analyser struct {
+	o     Options
+	emits func(Record)
+
+	sides     [2]side
+	witness   *wire.Witness // nil before the connection is open
+	exchanges []*exchange   // without a whole response, oldest first
+	opened    *Handshake    // with which the connection opened; nil: not known
+	deflate   bool          // frames may be compressed
+	frames    int64
+	messages  int64
+	scratch   [16 << 10]byte // for bytes that are unmasked in place
+
+	// While a direction is being guessed, what comes is held here in order.
+	queue   []item
+	held    int   // bytes in the queue
+	guessed *side // which it is; nil: none
+
+	net     netFacts
+	end     endState
+	keys    []string // of this connection's earlier handshakes
+	numbers numbers
+	report  *Report
+}
+
+// New returns an Analyser that passes each record to emit, which may be nil
+// when the Report is all that is wanted.
+func New(o Options, emit func(Record)) *Analyser {
+	if o.HeadLimit <= 0 {
+		o.HeadLimit = handshake.DefaultLimit
+	}
+	o.Payload = orDefault(o.Payload, 4096)
+	o.Findings = orDefault(o.Findings, 200)
+	o.ControlRate = orDefault(o.ControlRate, 1000)
+	a := &Analyser{o: o, emits: emit}
+	for _, role := range []wire.Role{wire.Client, wire.Server} {
+		a.sides[role].role = role
+	}
+	return a
+}
+
+func orDefault(n, value int) int {
+	switch {
+	case n < 0:
+		return 0
+	case n == 0:
+		return value
+	}
+	return n
+}
+
+// mark is when and in which packet something was seen.
+type mark struct {
+	at     time.Time
+	packet int64
+}
+
+// Bytes takes the next bytes that a side sent. at is when they were seen and
+// packet in which packet, 0 if that is not known. The two sides must be passed
+// in the order in which they were seen. b is neither kept nor changed.
+func (a *Analyser) Bytes(from wire.Role, at time.Time, packet int64, b []byte) {
+	a.take(item{kind: itemBytes, from: from & 1, mark: mark{at, packet}, b: b})
+}
+
+// Gap tells that n bytes of a side are missing here; negative: it is not known
+// how many.
+func (a *Analyser) Gap(from wire.Role, at time.Time, packet int64, n int64) {
+	a.take(item{kind: itemGap, from: from & 1, mark: mark{at, packet}, n: n})
+}
+
+// End tells that a side sends no more. Bytes that come all the same are read
+// as before.
+func (a *Analyser) End(from wire.Role, at time.Time, packet int64, how How) {
+	a.take(item{kind: itemEnd, from: from & 1, mark: mark{at, packet}, how: how})
+}
+
+// Net tells a fact from below.
+func (a *Analyser) Net(e NetEvent) {
+	e.From &= 1
+	a.take(item{kind: itemNet, from: e.From, mark: mark{e.At, e.Packet}, net: &e})
+}
+
+// item is one call of a method, held or under way.
+type item struct {
+	kind itemKind
+	from wire.Role
+	mark mark
+	b    []byte
+	n    int64
+	how  How
+	net  *NetEvent
+}
+
+type itemKind uint8
+
+const (
+	itemBytes itemKind = iota
+	itemGap
+	itemEnd
+	itemNet
+)
+
+const (
+	maxHeld  = 32 << 10 // bytes in the queue
+	maxItems = 4096
+)
+
+// take processes an item, or holds it behind what is held already.
+func (a *Analyser) take(it item) {
+	if a.report != nil {
+		return
+	}
+	if a.guessed == nil {
+		if it = a.process(it); a.guessed == nil {
+			return
+		}
+	}
+	if it.kind != itemBytes {
+		a.queue = append(a.queue, it)
+		a.drain(false)
+		return
+	}
+	// Bytes are held in portions that do not depend on how they were cut, so
+	// that the guess does not, either.
+	for len(it.b) > 0 {
+		if a.guessed == nil {
+			if it = a.process(it); a.guessed == nil {
+				return
+			}
+		}
+		n := min(len(it.b), maxHeld-a.held)
+		if it.from == a.guessed.role {
+			n = min(n, a.guessed.untilNextTry())
+			a.guessed.guessLen += n
+		}
+		a.hold(it, it.b[:n])
+		it.b = it.b[n:]
+		a.drain(false)
+	}
+}
+
+// hold appends bytes to the queue, to the last item if they belong to it.
+func (a *Analyser) hold(it item, b []byte) {
+	a.held += len(b)
+	if last := len(a.queue) - 1; last >= 0 {
+		if q := &a.queue[last]; q.kind == itemBytes && q.from == it.from && q.mark == it.mark {
+			q.b = append(q.b, b...)
+			return
+		}
+	}
+	it.b = append([]byte(nil), b...)
+	a.queue = append(a.queue, it)
+}
+
+// drain processes the queue from its front while that can be done. With force
+// no guess waits any longer.
+func (a *Analyser) drain(force bool) {
+	for len(a.queue) > 0 {
+		if a.guessed != nil && !a.decide(force || a.held >= maxHeld || len(a.queue) >= maxItems) {
+			return
+		}
+		it := a.queue[0]
+		a.queue = a.queue[1:]
+		a.held -= len(it.b)
+		if rest := a.process(it); a.guessed != nil {
+			a.queue = append([]item{rest}, a.queue...)
+			a.held += len(rest.b)
+			a.guessed.guessLen = 0
+			for _, q := range a.queue {
+				if q.from == a.guessed.role && q.kind == itemBytes {
+					a.guessed.guessLen += len(q.b)
+				}
+			}
+		}
+	}
+	a.queue, a.held = nil, 0
+}
+
+// process reads an item. When it comes upon a direction that must be guessed,
+// it sets guessed and returns what is left of the item.
+func (a *Analyser) process(it item) (rest item) {
+	s := &a.sides[it.from]
+	switch it.kind {
+	case itemBytes:
+		all := it.b
+		it.b = a.read(s, it.mark, all)
+		if n := len(all) - len(it.b); n > 0 {
+			a.numbers.bytes(it.from, it.mark.at, n)
+		}
+	case itemGap:
+		a.gap(s, it.mark, it.n)
+	case itemEnd:
+		a.endSide(s, it.mark, it.how)
+	case itemNet:
+		a.learn(it.net)
+	}
+	return it
+}
+
+// emit passes a record on.
+func (a *Analyser) emit(kind Kind, m mark, from Party, r Record) {
+	if a.emits == nil {
+		return
+	}
+	r.V, r.Kind, r.At, r.Packet, r.From = Version, kind, m.at, m.packet, from
+	a.emits(r)
+}
+
+// find passes a finding on. Where it lacks a time or a packet, it gets those
+// of the mark.
+func (a *Analyser) find(m mark, f Finding) {
+	if f.At.IsZero() {
+		f.At, f.Packet = m.at, m.packet
+	}
+	a.numbers.finding(&f, a.o.Findings)
+	a.emit(KindFinding, mark{f.At, f.Packet}, f.From, Record{Finding: &f})
+}
+
+// state says what a direction's next byte belongs to.
+type state uint8
+
+const (
+	stateFresh   state = iota // anything: it begins, or goes on behind a gap
+	stateHead                 // a head of HTTP
+	stateBody                 // the body behind it
+	stateWaiting              // the client's bytes behind a request to upgrade, until the answer is known
+	stateFrames
+	stateSkip   // the rest of a frame behind a gap in it
+	stateTLS    // a ClientHello, until the answer is known
+	stateOpaque // not understood, and not looked at
+)
+
+// side is one direction, by who sends it.
+type side struct {
+	role   wire.Role
+	state  state
+	offset int64 // of the next byte, in the stream
+	seen   bool  // bytes have come
+	ended  How   // "": it has not
+
+	// HTTP.
+	head      []byte
+	headFirst mark
+	headAt    int64 // offset of the head's first byte
+	body      body
+	ex        *exchange // whose body is being read
+	held      []item    // in stateWaiting
+	heldBytes int
+
+	// Behind the handshake.
+	based bool  // the first byte is known
+	base  int64 // its offset
+	shift int64 // offset of the Receiver's byte 0
+	frameReader
+
+	// A direction that is guessed, or was lost.
+	guessLen int // its bytes in the queue
+	tried    int // how many of them the last try had
+	searched int64
+	lost     *Gap
+	lostMark mark
+	lossy    bool // bytes of it are unknown
+}
+
+func (a *Analyser) peer(s *side) *side { return &a.sides[s.role.Peer()] }
+
+func (s *side) party() Party { return partyOf(s.role) }
+
+// read reads bytes of one side. It returns the rest when the side must be
+// guessed first, with guessed set.
+func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
+	for len(b) > 0 {
+		s.seen = true
+		n := len(b)
+		switch s.state {
+		case stateFresh:
+			if !a.begin(s, m, b) {
+				a.guessed = s
+				s.guessLen, s.tried = 0, 0
+				return b
+			}
+			continue
+		case stateHead:
+			n = a.readHead(s, m, b)
+		case stateBody:
+			n = a.readBody(s, m, b)
+		case stateWaiting:
+			a.wait(s, m, b)
+		case stateFrames:
+			s.offset += int64(n)
+			a.readFrames(s, m, b)
+		case stateSkip:
+			n = a.skip(s, m, b)
+		default:
+			s.offset += int64(n)
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// Report ends the analysis: what is held or unfinished is told, and the sum
+// returned. Later calls return the same; later bytes are ignored.
+func (a *Analyser) Report() *Report {
+	if a.report == nil {
+		a.drain(true)
+		a.finish()
+		a.report = a.sum()
+	}
+	return a.report
+}

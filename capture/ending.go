@@ -1,0 +1,464 @@
+package capture
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// Ending tells how and why the connection ended.
+type Ending struct {
+	How    Outcome        `json:"how"`
+	Began  Party          `json:"began,omitempty"` // who sent the first Close, or ended TCP first
+	Code   rfc.StatusCode `json:"code,omitempty"`  // of the first Close
+	Reason string         `json:"reason,omitempty"`
+	Client *View          `json:"client_view,omitempty"` // what the client's program was told
+	Server *View          `json:"server_view,omitempty"`
+
+	Silence       time.Duration `json:"silence_ns"`                  // between the last frame of either side, or the handshake, and the first act of ending
+	SilenceClient time.Duration `json:"silence_client_ns"`           // the same, of the client's bytes alone
+	SilenceServer time.Duration `json:"silence_server_ns"`           // and of the server's
+	SincePing     time.Duration `json:"since_ping_ns,omitempty"`     // the last Ping; 0: there was none
+	Unanswered    [2]int        `json:"unanswered_pings"`            // Pings without a Pong, of the client and of the server
+	Large         uint64        `json:"large_before,omitempty"`      // the size of a large frame less than two seconds before
+	LargeFrom     Party         `json:"large_before_from,omitempty"` // who sent it
+	Hints         []Hint        `json:"hints,omitempty"`             // timeouts that the silence would fit, the best first
+	Words         string        `json:"words"`                       // all this in a sentence
+	Lasted        time.Duration `json:"lasted_ns"`                   // from the first byte to the first act of ending
+	TCPAfter      time.Duration `json:"tcp_end_after_ns,omitempty"`  // from the answered Close to the first end of TCP
+	Reset         Party         `json:"reset_by,omitempty"`          // who sent a RST
+}
+
+// Outcome is how a connection ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Clean      Outcome = "clean"      // by the closing handshake
+	HalfClosed Outcome = "unanswered" // a Close was sent and not answered
+	Abnormal   Outcome = "abnormal"   // TCP ended without a Close
+	Refused    Outcome = "refused"    // the upgrade was not granted
+	Never      Outcome = "never"      // nothing asked for a WebSocket
+	Going      Outcome = "going"      // the capture stops before the connection
+)
+
+// View is the close code that a program is told: that of the first Close which
+// came to it, 1005 when it had no code, 1006 when none came (RFC 6455 7.1.5).
+type View struct {
+	Code   rfc.StatusCode `json:"code"`
+	Reason string         `json:"reason,omitempty"`
+}
+
+// Hint is a timeout of something on the way that the silence before the end
+// would fit.
+type Hint struct {
+	Timeout    time.Duration `json:"timeout_ns"`
+	Confidence float64       `json:"confidence"` // 0 to 1
+	Whose      string        `json:"whose"`      // what usually has this timeout
+	Silent     string        `json:"silent"`     // which bytes were missing that long: "both", "client" or "server"
+}
+
+// idleTimeouts are the ones that are met most often.
+var idleTimeouts = []struct {
+	after time.Duration
+	whose string
+}{
+	{30 * time.Second, "the default of several cloud load balancers and of many servers' read timeouts"},
+	{55 * time.Second, "the router of a hosting platform"},
+	{60 * time.Second, "the default of nginx's proxy_read_timeout and of AWS application load balancers"},
+	{90 * time.Second, "the idle timeout of several reverse proxies"},
+	{100 * time.Second, "the default of Cloudflare's proxy"},
+	{120 * time.Second, "the default of IIS and of many servers' idle timeouts"},
+	{300 * time.Second, "the default of Envoy's stream idle timeout, and of some firewalls"},
+	{350 * time.Second, "AWS network load balancers and NAT gateways"},
+	{600 * time.Second, "the connection tracking of Google Cloud"},
+	{3600 * time.Second, "firewalls and address translation with a limit of an hour"},
+}
+
+// endState is what is known on the way to the end.
+type endState struct {
+	quiet    time.Time // the last frame before the first act of ending, or the handshake
+	lastPing time.Time
+	large    largeData
+	began    Party
+	begun    mark
+	first    *Close // the first Close frame
+	closes   [2]*Close
+	answered time.Time
+	tcp      mark // the first end of TCP
+	reset    Party
+	lastOf   [2]time.Time // the sides' last bytes before the first act
+	waiting  [2]int       // unanswered Pings at that time
+	told     bool
+}
+
+type largeData struct {
+	at     time.Time
+	from   Party
+	size   uint64
+	number int64
+	frame  bool
+}
+
+// onClose takes a Close frame.
+func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
+	e := &a.end
+	c := Close{Frame: s.frame.Number, Code: rfc.NoStatusReceived}
+	if code, reason, ok := frame.ParseClose(ev.Data); ok {
+		c.Code, c.Reason = rfc.StatusCode(code), string(reason)
+	}
+	c.Name = c.Code.Info().Name
+	c.After = since(e.quiet, s.frame.First)
+	switch {
+	case e.closes[s.role] != nil:
+		c.Repeat = true
+	case e.first == nil:
+		c.Began = true
+		a.beginEnding(s.party(), mark{s.frame.First, s.frame.FirstPacket})
+		kept := c
+		e.first, e.closes[s.role] = &kept, &kept
+	default:
+		c.Answer = since(e.begun.at, m.at)
+		kept := c
+		e.closes[s.role] = &kept
+		e.answered = m.at
+	}
+	a.emit(KindClose, m, s.party(), Record{Close: &c})
+}
+
+// beginEnding notes the first act of ending.
+func (a *Analyser) beginEnding(by Party, m mark) {
+	e := &a.end
+	if e.began != "" {
+		return
+	}
+	e.began, e.begun = by, m
+	for i := range a.sides {
+		e.waiting[i] = a.sides[i].pings.Waiting()
+	}
+	e.lastOf = a.numbers.lastFrame
+}
+
+// endSide takes the end of a side's bytes.
+func (a *Analyser) endSide(s *side, m mark, how How) {
+	first := s.ended == ""
+	if first {
+		s.ended = how
+	}
+	if how != Stopped && a.end.tcp.at.IsZero() {
+		a.end.tcp = m
+	}
+	if how == RST && a.end.reset == "" {
+		a.end.reset = s.party()
+	}
+	var broken rfc.Set
+	if first && how != Stopped {
+		a.flushSide(s, m)
+		if a.witness != nil && s.based {
+			broken = a.witness.End(s.role)
+			a.beginEnding(s.party(), m)
+		}
+	}
+	a.emit(KindEnd, m, s.party(), Record{End: &End{How: how, Stream: s.offset}})
+	for rule := range broken.All() {
+		if a.unsure(rule, s) {
+			continue
+		}
+		f := broke(rule, s.party(), a.seenAtEnd(rule, s, how))
+		f.From, f.Stream, f.Frame = s.party(), s.offset, s.frame.Number
+		f.Offset = f.Stream - s.base
+		a.find(m, f)
+	}
+	both := a.sides[0].ended != "" && a.sides[1].ended != ""
+	if both || how == RST {
+		a.conclude(m)
+	}
+}
+
+// unsure reports whether missing bytes may hold what the rule asks for.
+func (a *Analyser) unsure(rule rfc.Rule, s *side) bool {
+	switch rule {
+	case rfc.EndBetweenFrames:
+		return s.state != stateFrames
+	case rfc.CloseBeforeEnd, rfc.CloseAnswered:
+		return s.state == stateFresh
+	case rfc.PingAnswered:
+		return s.lossy
+	}
+	return false
+}
+
+// flushSide tells what a side's end leaves unfinished.
+func (a *Analyser) flushSide(s *side, m mark) {
+	switch s.state {
+	case stateTLS:
+		a.tlsOnPlainPort(s)
+	case stateBody:
+		ex := s.ex
+		if s.body.mode != bodyUntilEnd {
+			ex.Cut = true
+		}
+		if s.role == wire.Server {
+			a.endBody(s, m)
+		}
+	case stateHead:
+		if s.role == wire.Client && len(s.head) > 0 {
+			ex := &exchange{sentAt: m}
+			ex.Proof, ex.Cut = "unknown", true
+			line := firstLine(s.head)
+			ex.Method = excerptOf(line, 200)
+			ex.Requested, ex.RequestPacket = s.headFirst.at, s.headFirst.packet
+			s.head = nil
+			a.exchanges = append(a.exchanges, ex)
+		}
+	}
+	if a.witness != nil {
+		a.cutFrame(s, m, true)
+	}
+	if s.role == wire.Server && len(a.exchanges) > 0 {
+		a.noResponse(m)
+	}
+}
+
+// noResponse ends the exchanges that the server left without a response.
+func (a *Analyser) noResponse(m mark) {
+	client := &a.sides[wire.Client]
+	if client.state == stateWaiting && client.heldBytes > 0 && a.peer(client).lossy {
+		a.assumeOpen(m)
+		return
+	}
+	for _, ex := range a.exchanges {
+		ex.Cut = true
+		a.tellExchange(ex, m, Client)
+	}
+	a.exchanges = nil
+}
+
+// finish tells what Report finds unfinished.
+func (a *Analyser) finish() {
+	m := a.numbers.lastMark()
+	for _, role := range []wire.Role{wire.Client, wire.Server} {
+		s := &a.sides[role]
+		if s.state == stateWaiting && s.heldBytes > 0 {
+			a.assumeOpen(m)
+		}
+		if s.ended == "" {
+			a.flushSide(s, m)
+		}
+		if s.lost != nil {
+			a.emit(KindGap, s.lostMark, s.party(), Record{Gap: s.lost})
+			s.lost = nil
+		}
+	}
+	a.noResponse(m)
+	a.conclude(m)
+}
+
+// conclude tells the connection's ending, once.
+func (a *Analyser) conclude(m mark) {
+	if a.end.told {
+		return
+	}
+	a.end.told = true
+	a.noResponse(m)
+	e := a.ending()
+	a.numbers.ending = &e
+	if e.How != Going && e.How != Never {
+		a.findReasons(m, &e)
+	}
+	a.watchTiny(m)
+	a.watchNet(m)
+	a.emit(KindEnding, m, e.Began, Record{Ending: &e})
+}
+
+// ending sums up.
+func (a *Analyser) ending() (e Ending) {
+	end := &a.end
+	e.Began = end.began
+	e.Reset = end.reset
+	e.Lasted = since(a.numbers.first, end.begun.at)
+	over := a.sides[0].ended != "" && a.sides[0].ended != Stopped || a.sides[1].ended != "" && a.sides[1].ended != Stopped
+	switch {
+	case a.witness == nil && a.numbers.handshakes > 0:
+		e.How = Refused
+		e.Words = "The upgrade was not granted."
+		return e
+	case a.witness == nil:
+		e.How = Never
+		e.Words = "Nothing on this connection opened a WebSocket."
+		return e
+	case end.closes[0] != nil && end.closes[1] != nil:
+		e.How = Clean
+	case !over:
+		e.How = Going
+		e.Words = "The bytes stop here; the connection may go on."
+		return e
+	case end.first != nil:
+		e.How = HalfClosed
+	default:
+		e.How = Abnormal
+	}
+	if end.first != nil {
+		e.Code, e.Reason = end.first.Code, end.first.Reason
+	}
+	e.Client, e.Server = viewOf(end.closes[wire.Server]), viewOf(end.closes[wire.Client])
+	e.Silence = since(end.quiet, end.begun.at)
+	e.SilenceClient = since(later(end.lastOf[wire.Client], a.numbers.opened), end.begun.at)
+	e.SilenceServer = since(later(end.lastOf[wire.Server], a.numbers.opened), end.begun.at)
+	if !end.lastPing.IsZero() {
+		e.SincePing = since(end.lastPing, end.begun.at)
+	}
+	e.Unanswered = end.waiting
+	if l := &end.large; l.size > 0 && end.begun.at.Sub(l.at) < 2*time.Second {
+		e.Large, e.LargeFrom = l.size, l.from
+	}
+	if e.How == Clean && !end.tcp.at.IsZero() {
+		e.TCPAfter = since(end.answered, end.tcp.at)
+	}
+	e.Hints = hints(&e)
+	e.Words = a.wordsOf(&e)
+	return e
+}
+
+func viewOf(c *Close) *View {
+	if c == nil {
+		return &View{Code: rfc.AbnormalClosure}
+	}
+	return &View{Code: c.Code, Reason: c.Reason}
+}
+
+// hints matches the silences against the well-known timeouts.
+func hints(e *Ending) (list []Hint) {
+	for _, t := range idleTimeouts {
+		var best Hint
+		for _, silent := range []struct {
+			of    string
+			time  time.Duration
+			doubt float64
+		}{{"both", e.Silence, 1}, {"client", e.SilenceClient, 0.7}, {"server", e.SilenceServer, 0.8}} {
+			off := (silent.time - t.after).Seconds()
+			// Timers fire late rather than early, and the last byte was seen
+			// here a little before or after the one who holds the timer did.
+			room := 0.3 + 0.01*t.after.Seconds()
+			if off < -0.25 || off > 3*room {
+				continue
+			}
+			c := 0.95 * math.Exp(-math.Max(0, off-0.1)/room) * silent.doubt
+			if e.How == Clean {
+				c *= 0.8 // who closes in order usually knows what it does
+			}
+			if c > best.Confidence {
+				best = Hint{Timeout: t.after, Confidence: math.Round(100*c) / 100, Whose: t.whose, Silent: silent.of}
+			}
+		}
+		if best.Confidence >= 0.2 {
+			list = append(list, best)
+		}
+	}
+	for i := 1; i < len(list); i++ { // the best first
+		for j := i; j > 0 && list[j].Confidence > list[j-1].Confidence; j-- {
+			list[j], list[j-1] = list[j-1], list[j]
+		}
+	}
+	return list
+}
+
+// findReasons makes findings of what explains the end.
+func (a *Analyser) findReasons(m mark, e *Ending) {
+	if len(e.Hints) > 0 {
+		h := &e.Hints[0]
+		whose := map[string]string{"both": "either side", "client": "the client", "server": "the server"}[h.Silent]
+		length := map[string]time.Duration{"both": e.Silence, "client": e.SilenceClient, "server": e.SilenceServer}[h.Silent]
+		f := found("capture-idle-timeout", Between, "the end came %v after the last bytes of %s; a timeout of %v would do this: %s", roundTime(length), whose, h.Timeout, h.Whose)
+		f.Confidence = h.Confidence
+		f.At, f.Packet = a.end.begun.at, a.end.begun.packet
+		if e.How == Clean {
+			f.Fault = e.Began
+		}
+		a.find(m, f)
+	}
+	for _, role := range []wire.Role{wire.Client, wire.Server} {
+		if n := e.Unanswered[role]; n > 0 && a.end.first != nil {
+			f := found("capture-unanswered-pings", partyOf(role.Peer()), "%s of the %s had no Pong when %s began to close, %v after the last Ping", count(n, "Ping"), role, the(e.Began), roundTime(e.SincePing))
+			f.From = partyOf(role)
+			a.find(m, f)
+		}
+	}
+	if e.Large > 0 && (e.Code == rfc.MessageTooBig || e.How != Clean) {
+		f := found("capture-close-after-large-message", Unknown, "a frame of %d bytes from %s was the last large one, %v before the end", e.Large, the(e.LargeFrom), roundTime(a.end.begun.at.Sub(a.end.large.at)))
+		f.From, f.Frame = e.LargeFrom, a.end.large.number
+		if e.Code == rfc.MessageTooBig {
+			f.Confidence = 0.95
+		} else {
+			f.Confidence = 0.4
+		}
+		a.find(m, f)
+	}
+}
+
+// wordsOf tells the ending in a sentence or two.
+func (a *Analyser) wordsOf(e *Ending) string {
+	after := fmt.Sprintf("%v after the last frame", roundTime(e.Silence))
+	var w string
+	switch e.How {
+	case Clean:
+		w = fmt.Sprintf("Closed by %s with %v, %s; the other side answered.", the(e.Began), e.Code, after)
+		if e.Reason != "" {
+			w = fmt.Sprintf("Closed by %s with %v (%s), %s; the other side answered.", the(e.Began), e.Code, quoteShort(e.Reason), after)
+		}
+	case HalfClosed:
+		w = fmt.Sprintf("%s closed with %v, %s; its Close was not answered.", capital(the(e.Began)), e.Code, after)
+	default:
+		what := "ended TCP"
+		if e.Reset == e.Began {
+			what = "reset TCP"
+		}
+		w = fmt.Sprintf("%s %s without a Close, %s.", capital(the(e.Began)), what, after)
+	}
+	if e.Client.Code != e.Server.Code {
+		w += fmt.Sprintf(" The client's program is told %v, the server's %v.", e.Client.Code, e.Server.Code)
+	} else {
+		w += fmt.Sprintf(" Both programs are told %v.", e.Client.Code)
+	}
+	return w
+}
+
+func the(p Party) string {
+	switch p {
+	case Client, Server:
+		return "the " + string(p)
+	case Between:
+		return "something in between"
+	}
+	return "somebody"
+}
+
+func since(from, to time.Time) time.Duration {
+	if from.IsZero() || to.IsZero() {
+		return 0
+	}
+	return max(0, to.Sub(from))
+}
+
+func later(t, u time.Time) time.Time {
+	if t.After(u) {
+		return t
+	}
+	return u
+}
+
+func roundTime(d time.Duration) time.Duration {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond)
+	case d >= time.Millisecond:
+		return d.Round(10 * time.Microsecond)
+	}
+	return d
+}

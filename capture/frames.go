@@ -1,0 +1,434 @@
+package capture
+
+import (
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// frameReader is what a side has of the frame and the message that it sends.
+type frameReader struct {
+	inFrame  bool // a header is whole, its payload is not
+	frame    Frame
+	payload  []byte    // backs frame.Payload
+	findings []Finding // told behind the frame's record
+	start    mark      // of the next frame's first byte
+
+	inMessage    bool
+	message      Message
+	joined       []byte // backs message.Payload
+	messageStart time.Time
+
+	left       uint64 // in stateSkip, bytes to the frame's end
+	backInStep bool   // a message has begun since bytes were lost
+
+	pings     wire.Pings
+	pingSeq   int64
+	pingMarks [2 * maxPings]pingMark // by pingSeq
+	keys      keyWatch
+	rate      rateWatch
+}
+
+// maxPings is not less than the number of Pings that wire.Pings remembers.
+const maxPings = 16
+
+type pingMark struct {
+	at    time.Time
+	frame int64
+	size  int // of a frame that was on the way in the other direction
+}
+
+// begin forgets the frame and the message. With inside, a message of which the
+// beginning is known goes on.
+func (r *frameReader) begin(inside bool) {
+	r.inFrame = false
+	r.findings = r.findings[:0]
+	if !inside {
+		r.inMessage = false
+	}
+}
+
+// readFrames reads bytes behind the handshake. The side's offset stands behind
+// them already.
+func (a *Analyser) readFrames(s *side, m mark, b []byte) {
+	r := a.witness.Receiver(s.role)
+	if !r.InFrame() {
+		s.start = m
+	}
+	for len(b) > 0 {
+		in := a.scratch[:copy(a.scratch[:], b)] // the Receiver unmasks in place
+		b = b[len(in):]
+		for {
+			ev, n := a.witness.Next(s.role, in)
+			in = in[n:]
+			if ev.Kind == wire.NeedMore {
+				break
+			}
+			a.onEvent(s, m, &ev)
+		}
+	}
+}
+
+func (a *Analyser) onEvent(s *side, m mark, ev *wire.Event) {
+	switch ev.Kind {
+	case wire.Header:
+		a.beginFrame(s, m, ev)
+	case wire.Data:
+		s.frame.Seen += uint64(len(ev.Data))
+		s.payload = a.keep(s.payload, ev.Data)
+		if s.frame.Message != 0 {
+			s.message.Size += uint64(len(ev.Data))
+			s.joined = a.keep(s.joined, ev.Data)
+		}
+		a.note(s, m, ev)
+		if s.frame.Seen == s.frame.Header.Length && (!s.frame.Header.Fin || s.frame.Message == 0) {
+			a.endFrame(s, m)
+		}
+	case wire.MessageEnd:
+		a.note(s, m, ev)
+		number := s.frame.Number
+		a.endFrame(s, m)
+		a.endMessage(s, m, number, false)
+	case wire.Ping, wire.Pong, wire.Close:
+		s.frame.Seen = s.frame.Header.Length
+		s.payload = a.keep(s.payload, ev.Data)
+		a.note(s, m, ev)
+		a.endFrame(s, m)
+		a.onControl(s, m, ev)
+	}
+}
+
+// keep appends what a record may show of b.
+func (a *Analyser) keep(dst, b []byte) []byte {
+	return append(dst, b[:min(len(b), max(0, a.o.Payload-len(dst)))]...)
+}
+
+func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
+	a.frames++
+	stream := s.shift + ev.Offset
+	s.inFrame = true
+	s.payload = s.payload[:0]
+	s.frame = Frame{
+		Number:      a.frames,
+		Header:      Header{ev.Header},
+		Offset:      stream - s.base,
+		Stream:      stream,
+		First:       s.start.at,
+		FirstPacket: s.start.packet,
+	}
+	h := &ev.Header
+	data := h.Opcode.Assigned() && !h.Opcode.Control()
+	if data {
+		if starts := h.Opcode != frame.Continuation; starts || !s.inMessage {
+			if s.inMessage {
+				a.endMessage(s, m, s.message.LastFrame, true)
+			}
+			a.beginMessage(s, h)
+		}
+		s.message.Frames++
+		s.message.LastFrame = s.frame.Number
+		s.frame.Message = s.message.Number
+	}
+	s.frame.Compressed = data && s.message.Compressed
+	a.numbers.frame(s.role, h)
+	a.note(s, m, ev)
+	if s.role == wire.Client && h.Masked {
+		a.watchKey(s, ev)
+	}
+	if h.Opcode.Control() {
+		a.watchRate(s, m)
+	}
+	// The end of a final data frame or of a control frame is an event.
+	if h.Length == 0 && (!h.Opcode.Assigned() || data && !h.Fin) {
+		a.endFrame(s, m)
+	}
+}
+
+func (a *Analyser) beginMessage(s *side, h *frame.Header) {
+	a.messages++
+	s.inMessage = true
+	s.joined = s.joined[:0]
+	s.messageStart = s.start.at
+	s.message = Message{Number: a.messages, FirstFrame: s.frame.Number, Type: "unknown"}
+	switch h.Opcode {
+	case frame.Text:
+		s.message.Type = "text"
+	case frame.Binary:
+		s.message.Type = "binary"
+	}
+	s.message.Compressed = a.deflate && h.RSV&frame.RSV1 != 0
+}
+
+// note keeps what an event broke until its frame has been told.
+func (a *Analyser) note(s *side, m mark, ev *wire.Event) {
+	if ev.Broken.Clean() {
+		return
+	}
+	h := &ev.Header
+	for rule := range ev.Broken.All() {
+		switch rule {
+		case rfc.ReservedBitsZero:
+			if s.frame.Compressed && h.RSV == frame.RSV1 && h.Opcode != frame.Continuation {
+				continue // permessage-deflate gives the bit its meaning
+			}
+		case rfc.TextIsUTF8:
+			if s.frame.Compressed || s.message.Cut {
+				continue // what is text is inside; or a part of it is missing
+			}
+		case rfc.PongAnswersPing, rfc.PongMatchesPing:
+			if a.peer(s).lossy {
+				continue // the Ping may be among the bytes that are not known
+			}
+		case rfc.ContinuationNeedsStart:
+			if s.lossy && s.message.FirstFrame == s.frame.Number && s.firstBack() {
+				continue // so may the start
+			}
+		}
+		f := broke(rule, s.party(), seenInFrame(rule, ev))
+		f.From, f.Frame = s.party(), s.frame.Number
+		f.Stream = s.shift + ev.At(rule)
+		f.Offset = f.Stream - s.base
+		f.At, f.Packet = m.at, m.packet
+		f.Bytes = bytesOf(rule, ev)
+		a.explainFrame(&f, s, ev)
+		s.findings = append(s.findings, f)
+	}
+}
+
+// firstBack reports whether no message has begun since the side's bytes were
+// lost, and notes that one has.
+func (s *side) firstBack() bool {
+	back := !s.backInStep
+	s.backInStep = true
+	return back
+}
+
+// bytesOf returns the bytes that break the rule: the header, or what stands
+// at the place in the payload.
+func bytesOf(rule rfc.Rule, ev *wire.Event) Hex {
+	const most = 32
+	switch ev.Kind {
+	case wire.Header:
+		return ev.Header.Append(nil)
+	case wire.Data:
+		return append(Hex(nil), ev.Data[:1]...) // the impossible byte
+	case wire.MessageEnd:
+		return nil
+	}
+	b := ev.Data
+	if rule == rfc.CloseReasonUTF8 {
+		b = b[max(0, min(int64(len(b)), ev.At(rule)-ev.Offset-int64(ev.Header.Size()))):]
+	}
+	return append(Hex(nil), b[:min(len(b), most)]...)
+}
+
+func (a *Analyser) endFrame(s *side, m mark) {
+	f := &s.frame
+	s.inFrame = false
+	f.Last, f.LastPacket = m.at, m.packet
+	f.Payload = Excerpt{s.payload, f.Header.Length}
+	if f.Cut {
+		f.Payload.Size = f.Seen
+	}
+	s.start = m // the next one's first byte, if it is in the same bytes
+	a.numbers.frameEnd(s.role, f)
+	a.emit(KindFrame, m, s.party(), Record{Frame: f})
+	for _, f := range s.findings {
+		a.find(m, f)
+	}
+	s.findings = s.findings[:0]
+	if !f.Header.Opcode.Control() {
+		a.noteLarge(s, m, f)
+		a.end.quiet = m.at
+	} else if f.Header.Opcode != frame.Close {
+		a.end.quiet = m.at
+	}
+}
+
+func (a *Analyser) endMessage(s *side, m mark, last int64, cut bool) {
+	g := &s.message
+	s.inMessage = false
+	g.LastFrame = last
+	g.Took = m.at.Sub(s.messageStart)
+	g.Cut = g.Cut || cut
+	g.Payload = Excerpt{s.joined, g.Size}
+	a.numbers.message(s.role, g)
+	a.emit(KindMessage, m, s.party(), Record{Message: g})
+}
+
+func (a *Analyser) onControl(s *side, m mark, ev *wire.Event) {
+	peer := a.peer(s)
+	switch ev.Kind {
+	case wire.Ping:
+		a.end.lastPing = s.frame.First
+		if a.end.began == "" {
+			s.pings.Sent(ev.Data, s.pingSeq)
+			p := pingMark{at: s.frame.First, frame: s.frame.Number}
+			if peer.inFrame && !peer.frame.Header.Opcode.Control() {
+				p.size = int(min(peer.frame.Header.Length, 1<<40)) // the Pong waits behind it
+			}
+			s.pingMarks[s.pingSeq%int64(len(s.pingMarks))] = p
+			s.pingSeq++
+		}
+	case wire.Pong:
+		seq, answers, _ := peer.pings.Pong(ev.Data)
+		if !answers {
+			return
+		}
+		p := peer.pingMarks[seq%int64(len(peer.pingMarks))]
+		rtt := max(0, m.at.Sub(p.at))
+		a.emit(KindPing, m, peer.party(), Record{Ping: &Ping{
+			Frame:   p.frame,
+			Pong:    s.frame.Number,
+			Payload: Excerpt{ev.Data, uint64(len(ev.Data))},
+			RTT:     rtt,
+		}})
+		a.slowPong(s, m, p, rtt)
+		a.numbers.rtt(peer.role, rtt)
+	case wire.Close:
+		a.onClose(s, m, ev)
+	}
+}
+
+// gap takes a gap in a side's bytes.
+func (a *Analyser) gap(s *side, m mark, n int64) {
+	if n == 0 {
+		return
+	}
+	at := s.offset
+	s.lossy = true
+	s.backInStep = false
+	a.numbers.gap(s.role, n)
+	if n > 0 {
+		s.offset += n
+	}
+	switch s.state {
+	case stateWaiting:
+		s.held = append(s.held, item{kind: itemGap, from: s.role, mark: m, n: n})
+		if len(s.held) > maxItems {
+			a.assumeOpen(m)
+		}
+		return
+	case stateBody:
+		y := &s.body
+		s.ex.Cut = true
+		switch {
+		case y.mode == bodyUntilEnd, n > 0 && n <= y.left && (y.mode == bodyLength || y.mode == bodyChunk):
+			y.left -= max(0, n)
+			a.emit(KindGap, m, s.party(), Record{Gap: &Gap{Missing: n, Stream: at, Resumed: "http", ResumedAt: s.offset}})
+			a.advanceBody(s, m, false)
+			return
+		}
+		a.loseHTTP(s, m)
+	case stateHead:
+		a.loseHTTP(s, m)
+	case stateFrames:
+		if a.gapInFrame(s, m, at, n) {
+			return
+		}
+		a.cutFrame(s, m, true)
+	case stateSkip:
+		if n > 0 && uint64(n) <= s.left {
+			s.left -= uint64(n)
+			a.emit(KindGap, m, s.party(), Record{Gap: &Gap{Missing: n, Stream: at, Resumed: "frame", ResumedAt: s.offset}})
+			if s.left == 0 {
+				a.endSkip(s, m)
+			}
+			return
+		}
+		a.cutFrame(s, m, true)
+	case stateOpaque, stateTLS:
+		return
+	}
+	s.state = stateFresh
+	s.searched, s.tried = 0, 0
+	if s.lost != nil { // nothing was found since the gap before
+		a.emit(KindGap, m, s.party(), Record{Gap: s.lost})
+	}
+	s.lost, s.lostMark = &Gap{Missing: n, Stream: at, Resumed: "never"}, m
+}
+
+// loseHTTP gives up the head or the body that the side is in.
+func (a *Analyser) loseHTTP(s *side, m mark) {
+	s.head = s.head[:0]
+	ex := s.ex
+	s.ex, s.body = nil, body{}
+	if ex == nil {
+		return
+	}
+	ex.Cut = true
+	if s.role == wire.Server {
+		a.endExchange(ex, m)
+	} else {
+		ex.requested = true
+	}
+}
+
+// gapInFrame handles a gap that ends no later than the frame in which it is,
+// so that where the next one begins is known. It reports whether it is one.
+func (a *Analyser) gapInFrame(s *side, m mark, at, n int64) bool {
+	r := a.witness.Receiver(s.role)
+	if !s.inFrame || n < 0 {
+		return false
+	}
+	seen := s.shift + r.Offset() - s.frame.Stream - int64(s.frame.Header.Size())
+	left := s.frame.Header.Length - uint64(seen)
+	if uint64(n) > left {
+		return false
+	}
+	s.frame.Cut = true
+	s.frame.Seen = uint64(seen)
+	if s.frame.Message != 0 {
+		s.message.Cut = true
+		s.message.Size += left
+	}
+	s.state = stateSkip
+	s.left = left - uint64(n)
+	a.emit(KindGap, m, s.party(), Record{Gap: &Gap{Missing: n, Stream: at, Resumed: "frame", ResumedAt: s.offset}})
+	if s.left == 0 {
+		a.endSkip(s, m)
+	}
+	return true
+}
+
+// skip passes over bytes of a frame behind a gap in it, and returns how many.
+func (a *Analyser) skip(s *side, m mark, b []byte) int {
+	n := int(min(uint64(len(b)), s.left))
+	s.left -= uint64(n)
+	s.offset += int64(n)
+	s.frame.Seen += uint64(n)
+	if s.left == 0 {
+		a.endSkip(s, m)
+	}
+	return n
+}
+
+// endSkip ends the frame with the gap and goes on behind it.
+func (a *Analyser) endSkip(s *side, m mark) {
+	fin, data, number := s.frame.Header.Fin, s.frame.Message != 0, s.frame.Number
+	inside := s.inMessage && !(fin && data)
+	a.endFrame(s, m)
+	if data && fin {
+		a.endMessage(s, m, number, true)
+	}
+	s.state = stateFrames
+	a.restart(s, inside)
+}
+
+// cutFrame tells of the frame and the message that a side's bytes leave
+// unfinished.
+func (a *Analyser) cutFrame(s *side, m mark, message bool) {
+	if s.inFrame {
+		s.frame.Cut = true
+		if s.frame.Header.Opcode.Control() && s.state == stateFrames {
+			r := a.witness.Receiver(s.role)
+			s.frame.Seen = uint64(max(0, s.shift+r.Offset()-s.frame.Stream-int64(s.frame.Header.Size())))
+		}
+		a.endFrame(s, m)
+	}
+	if message && s.inMessage {
+		a.endMessage(s, m, s.message.LastFrame, true)
+	}
+}

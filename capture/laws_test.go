@@ -1,0 +1,230 @@
+package capture_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// linesOf tells a conversation's records, and its report, as lines of JSON.
+func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][]byte) (lines []string) {
+	t.Helper()
+	line := func(v any) {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, string(b))
+	}
+	a := capture.New(o, func(r capture.Record) { line(r) })
+	line(play(a, steps, cut))
+	return lines
+}
+
+func sameLines(t testing.TB, how string, got, want []string) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(got):
+			t.Fatalf("%s: record %d is missing: %s", how, i, want[i])
+		case i >= len(want):
+			t.Fatalf("%s: record %d is one too many: %s", how, i, got[i])
+		case got[i] != want[i]:
+			n := 0
+			for n < min(len(got[i]), len(want[i])) && got[i][n] == want[i][n] {
+				n++
+			}
+			t.Fatalf("%s: record %d begins with %.60s and is\n%.200s\nwant\n%.200s", how, i, got[i], got[i][max(0, n-60):], want[i][max(0, n-60):])
+		}
+	}
+}
+
+func randomPieces(r *rand.Rand, b []byte) (pieces [][]byte) {
+	most := 1 + r.IntN(1+len(b)/2)
+	for len(b) > 0 {
+		n := min(len(b), r.IntN(most+1)) // empty pieces, too
+		pieces = append(pieces, b[:n])
+		b = b[n:]
+	}
+	return pieces
+}
+
+func byteByByte(b []byte) [][]byte { return bytes.SplitAfter(b, nil) }
+
+// cutEverywhere checks law 2: however the bytes are cut, the records are the
+// same.
+func cutEverywhere(t *testing.T, o capture.Options, steps []step) {
+	t.Helper()
+	want := linesOf(t, o, steps, nil)
+	size, rounds := 0, 10
+	for _, s := range steps {
+		size += len(s.b)
+	}
+	if size > 4<<10 {
+		rounds = 2
+	} else {
+		sameLines(t, "byte by byte", linesOf(t, o, steps, byteByByte), want)
+	}
+	r := rand.New(rand.NewPCG(1, uint64(len(want))))
+	for range rounds {
+		sameLines(t, "random cuts", linesOf(t, o, steps, func(b []byte) [][]byte { return randomPieces(r, b) }), want)
+	}
+}
+
+func TestCorpusInPieces(t *testing.T) {
+	t.Parallel()
+	for _, v := range corpus(t) {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			cutEverywhere(t, optionsOf(v), stepsOf(v))
+			// From the middle, where the first bytes must be guessed.
+			if steps := stepsOf(v); len(steps) > 2 {
+				cutEverywhere(t, optionsOf(v), steps[2:])
+			}
+		})
+	}
+}
+
+func TestTwelveInPieces(t *testing.T) {
+	t.Parallel()
+	steps, _ := twelve(t)
+	cutEverywhere(t, capture.Options{}, steps)
+	for i := range steps { // with a step lost
+		lost := slices.Clone(steps)
+		if n := len(lost[i].b); n > 0 {
+			lost[i] = step{from: lost[i].from, gap: int64(n)}
+			cutEverywhere(t, capture.Options{}, lost)
+			lost[i].gap = -1
+			cutEverywhere(t, capture.Options{}, lost)
+		}
+	}
+}
+
+// Law 3: the first rule that fails the connection is the Receiver's.
+func TestAgreement(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 3))
+	for range 3000 {
+		b := randomFrames(r)
+		from := wire.Role(r.IntN(2))
+		rule, at := firstFatal(from, b)
+		all, _ := records(capture.Options{}, []step{
+			{from: wire.Client, b: []byte(goodRequest)}, {from: wire.Server, b: []byte(goodResponse)}, {from: from, b: b},
+		}, nil)
+		var gotRule rfc.Rule
+		gotAt := int64(-1)
+		for _, f := range rulesOf(all) {
+			if f.Rule.Info().Code != 0 && (gotRule == 0 || f.Offset < gotAt && f.Frame < 0) {
+				gotRule, gotAt = f.Rule, f.Offset
+				break
+			}
+		}
+		if gotRule != rule || gotAt != at {
+			t.Fatalf("%v sends %x: found %v at %d, the Receiver says %v at %d", from, b, gotRule, gotAt, rule, at)
+		}
+	}
+}
+
+func firstFatal(from wire.Role, b []byte) (rfc.Rule, int64) {
+	recv := wire.Receiver{Role: from.Peer()}
+	for in := slices.Clone(b); ; {
+		ev, n := recv.Next(in)
+		in = in[n:]
+		if rule := ev.Broken.Fatal(); rule != 0 {
+			return rule, ev.At(rule)
+		}
+		if ev.Kind == wire.NeedMore {
+			return 0, -1
+		}
+	}
+}
+
+// randomFrames are frames with a defect here and there.
+func randomFrames(r *rand.Rand) (b []byte) {
+	for range 1 + r.IntN(6) {
+		first := []byte{0x81, 0x82, 0x89, 0x8a, 0x01, 0x00, 0x80}[r.IntN(7)]
+		if r.IntN(4) == 0 {
+			first = byte(r.Uint32())
+		}
+		payload := []byte("some text")[:r.IntN(10)]
+		if r.IntN(5) == 0 {
+			payload = []byte{0xc3}
+		}
+		second := byte(len(payload))
+		masked := r.IntN(2) == 0
+		if masked {
+			second |= 0x80
+		}
+		b = append(b, first, second)
+		if masked {
+			b = append(b, 0, 0, 0, byte(r.Uint32()))
+			key := b[len(b)-4:]
+			for i, c := range payload {
+				b = append(b, c^key[i&3])
+			}
+		} else {
+			b = append(b, payload...)
+		}
+	}
+	return b
+}
+
+// Everything that a record or a report holds can be written, and read again as
+// JSON of the documented shape.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	steps, _ := twelve(t)
+	for _, line := range linesOf(t, capture.Options{}, steps, nil) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		if m["v"] != float64(capture.Version) {
+			t.Errorf("v is %v in %s", m["v"], line)
+		}
+		if kind, ok := m["kind"].(string); ok && m[kind] == nil {
+			t.Errorf("no object %q in %s", kind, line)
+		}
+	}
+}
+
+func TestExcerpt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		e    capture.Excerpt
+		want string
+	}{
+		{capture.Excerpt{Bytes: []byte("abc"), Size: 3}, `{"size":3,"text":"abc"}`},
+		{capture.Excerpt{Bytes: []byte{0xff, 0}, Size: 2}, `{"size":2,"base64":"/wA="}`},
+		{capture.Excerpt{Bytes: []byte("a\xc3"), Size: 9}, `{"size":9,"text":"a","cut":true}`},
+		{capture.Excerpt{Bytes: []byte("a\xc3"), Size: 2}, `{"size":2,"base64":"YcM="}`},
+		{capture.Excerpt{}, `{"size":0,"text":""}`},
+	} {
+		b, err := json.Marshal(tt.e)
+		if err != nil || string(b) != tt.want {
+			t.Errorf("%q marshals to %s, want %s (%v)", tt.e.Bytes, b, tt.want, err)
+		}
+		var back capture.Excerpt
+		if err := json.Unmarshal(b, &back); err != nil || back.Size != tt.e.Size {
+			t.Errorf("%s reads back as %+v (%v)", b, back, err)
+		}
+	}
+}
+
+func TestDiagnosesAreWhole(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, d := range capture.Diagnoses() {
+		if !strings.HasPrefix(d.ID, "capture-") || seen[d.ID] || d.Name == "" || d.Severity == "" || d.Expected == "" || d.Seen == "" || d.Do == "" {
+			t.Errorf("%+v lacks something, or stands twice", d)
+		}
+		seen[d.ID] = true
+	}
+}

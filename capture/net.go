@@ -1,0 +1,59 @@
+package capture
+
+import (
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+)
+
+// netFacts is what Net has told.
+type netFacts struct {
+	opened    bool // the streams are from the connection's beginning
+	middle    bool // they may begin anywhere
+	tls       bool
+	encrypted bool // both sides speak TLS, and it was not decrypted
+	facts     *TLSFacts
+
+	resent  [2]int // retransmissions
+	bytes   [2]int64
+	zero    [2]int // zero windows
+	stalled [2]time.Duration
+}
+
+func (a *Analyser) learn(e *NetEvent) {
+	n := &a.net
+	switch e.Kind {
+	case NetOpened:
+		n.opened = true
+	case NetMiddle:
+		n.middle = true
+	case NetTLS:
+		n.tls = true
+		n.facts = e.TLS
+	case NetResent:
+		n.resent[e.From]++
+		n.bytes[e.From] += e.Bytes
+	case NetZeroWindow:
+		n.zero[e.From]++
+	case NetWindowOpen:
+		n.stalled[e.From] += e.Duration
+	}
+	a.emit(KindNet, mark{e.At, e.Packet}, partyOf(e.From), Record{Net: e})
+}
+
+// watchNet looks at the end for what went on below.
+func (a *Analyser) watchNet(m mark) {
+	for _, role := range []wire.Role{wire.Client, wire.Server} {
+		sent := a.numbers.sides[role].Bytes
+		if n := a.net.resent[role]; n >= 3 && (n >= 20 || uint64(a.net.bytes[role])*50 > sent) {
+			f := found("capture-retransmissions", Between, "%s of %s, %d bytes of the %d that it sent", count(n, "retransmission"), the(partyOf(role)), a.net.bytes[role], sent)
+			f.From = partyOf(role)
+			a.find(m, f)
+		}
+		if n := a.net.zero[role]; n > 0 {
+			f := found("capture-zero-window", partyOf(role), "%s took no more bytes %s, for %v together", the(partyOf(role)), count(n, "time"), roundTime(a.net.stalled[role]))
+			f.From = partyOf(role)
+			a.find(m, f)
+		}
+	}
+}

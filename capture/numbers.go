@@ -1,0 +1,256 @@
+package capture
+
+import (
+	"slices"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+)
+
+// Report is the sum of a connection.
+type Report struct {
+	V          int            `json:"v"`
+	Start      time.Time      `json:"start,omitzero"` // the first bytes
+	Stop       time.Time      `json:"stop,omitzero"`  // the last
+	Handshake  *Handshake     `json:"handshake,omitempty"`
+	Handshakes int            `json:"handshakes"` // attempts
+	Exchanges  int            `json:"exchanges"`  // of plain HTTP
+	Opening    time.Duration  `json:"opening_ns"` // from the request's first byte to the response's last
+	Client     Numbers        `json:"client"`     // what the client sent
+	Server     Numbers        `json:"server"`
+	LongestGap time.Duration  `json:"longest_idle_ns"` // the longest time without a byte of either side
+	IdleFrom   time.Time      `json:"longest_idle_from,omitzero"`
+	Ending     *Ending        `json:"ending,omitempty"`
+	Findings   []Finding      `json:"findings"`       // the first ones; see Options.Findings
+	Counts     map[string]int `json:"finding_counts"` // of all, by ID
+	Errors     int            `json:"errors"`
+	Warnings   int            `json:"warnings"`
+	Notes      int            `json:"notes"`
+}
+
+// Numbers are those of what one side sent.
+type Numbers struct {
+	Bytes       uint64        `json:"bytes"`         // of the stream, heads of HTTP included
+	HeadBytes   uint64        `json:"head_bytes"`    // of whole heads of HTTP
+	HeaderBytes uint64        `json:"header_bytes"`  // of frames' headers
+	DataPayload uint64        `json:"data_payload"`  // bytes
+	Overhead    float64       `json:"overhead"`      // header bytes for a byte of payload, over all frames
+	Frames      uint64        `json:"frames"`        // all
+	DataFrames  uint64        `json:"data_frames"`   // text, binary and continuations
+	Text        uint64        `json:"text_messages"` // whole ones
+	Binary      uint64        `json:"binary_messages"`
+	Fragmented  uint64        `json:"fragmented_messages"`
+	Compressed  uint64        `json:"compressed_messages"`
+	Pings       uint64        `json:"pings"`
+	Pongs       uint64        `json:"pongs"`
+	Closes      uint64        `json:"closes"`
+	Sizes       Spread        `json:"message_sizes"`   // in bytes
+	RTT         Spread        `json:"ping_rtt_ns"`     // of its Pings that were answered
+	MessageRate float64       `json:"messages_per_s"`  // over the time from the handshake to the last byte
+	ByteRate    float64       `json:"bytes_per_s"`     // likewise
+	LongestIdle time.Duration `json:"longest_idle_ns"` // the longest time without a byte of this side
+	Missing     int64         `json:"missing_bytes"`   // in gaps whose size is known
+	Gaps        int           `json:"gaps"`            // of them and of others
+	Skipped     int64         `json:"skipped_bytes"`   // came, and were not understood
+	payload     uint64        // of all frames
+	rtts, sizes spread
+}
+
+// Spread is the spread of many values. Of more than some thousand values the
+// median is that of a regular sample.
+type Spread struct {
+	Count  uint64 `json:"count"`
+	Min    int64  `json:"min"`
+	Median int64  `json:"median"`
+	Max    int64  `json:"max"`
+	Sum    int64  `json:"sum"`
+}
+
+// spread collects values in bounded memory: when the sample is full, every
+// second value of it stays, and from then on half as many are taken.
+type spread struct {
+	Spread
+	sample []int64
+	every  uint64
+}
+
+const maxSample = 2048
+
+func (s *spread) add(v int64) {
+	if s.Count == 0 {
+		s.Min, s.Max, s.every = v, v, 1
+	}
+	s.Min, s.Max = min(s.Min, v), max(s.Max, v)
+	if s.Count%s.every == 0 {
+		if len(s.sample) == maxSample {
+			for i := range maxSample / 2 {
+				s.sample[i] = s.sample[2*i]
+			}
+			s.sample = s.sample[:maxSample/2]
+			s.every *= 2
+		}
+		if s.Count%s.every == 0 {
+			s.sample = append(s.sample, v)
+		}
+	}
+	s.Count++
+	s.Sum += v
+}
+
+func (s *spread) median() time.Duration {
+	if len(s.sample) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(s.sample))
+	return time.Duration(sorted[(len(sorted)-1)/2])
+}
+
+func (s *spread) sum() Spread {
+	s.Median = int64(s.median())
+	return s.Spread
+}
+
+// numbers is the Report as it grows.
+type numbers struct {
+	sides      [2]Numbers
+	first      time.Time
+	lastByte   time.Time
+	lastOf     [2]time.Time
+	lastPacket int64
+	lastFrame  [2]time.Time
+	opened     time.Time
+	idle       time.Duration
+	idleFrom   time.Time
+	handshakes int
+	exchanges  int
+	heads      [2]int64
+	skipped    [2]int64
+	findings   []Finding
+	counts     map[string]int
+	severities map[Severity]int
+	ending     *Ending
+}
+
+func (n *numbers) bytes(from wire.Role, at time.Time, k int) {
+	if n.first.IsZero() {
+		n.first = at
+	} else if idle := at.Sub(n.lastByte); idle > n.idle {
+		n.idle, n.idleFrom = idle, n.lastByte
+	}
+	s := &n.sides[from]
+	if !n.lastOf[from].IsZero() {
+		s.LongestIdle = max(s.LongestIdle, at.Sub(n.lastOf[from]))
+	}
+	n.lastByte, n.lastOf[from] = later(at, n.lastByte), at
+	s.Bytes += uint64(k)
+}
+
+func (n *numbers) lastMark() mark { return mark{at: n.lastByte} }
+
+func (n *numbers) gap(from wire.Role, missing int64) {
+	n.sides[from].Gaps++
+	n.sides[from].Missing += max(0, missing)
+}
+
+func (n *numbers) frame(from wire.Role, h *frame.Header) {
+	s := &n.sides[from]
+	s.Frames++
+	s.HeaderBytes += uint64(h.Size())
+	switch h.Opcode {
+	case frame.Ping:
+		s.Pings++
+	case frame.Pong:
+		s.Pongs++
+	case frame.Close:
+		s.Closes++
+	case frame.Continuation, frame.Text, frame.Binary:
+		s.DataFrames++
+	}
+}
+
+func (n *numbers) frameEnd(from wire.Role, f *Frame) {
+	s := &n.sides[from]
+	s.payload += f.Seen
+	if f.Message != 0 {
+		s.DataPayload += f.Seen
+	}
+	if f.Header.Opcode != frame.Close {
+		n.lastFrame[from] = f.Last
+	}
+}
+
+func (n *numbers) message(from wire.Role, m *Message) {
+	s := &n.sides[from]
+	if m.Cut {
+		return
+	}
+	switch m.Type {
+	case "text":
+		s.Text++
+	case "binary":
+		s.Binary++
+	}
+	if m.Frames > 1 {
+		s.Fragmented++
+	}
+	if m.Compressed {
+		s.Compressed++
+	}
+	s.sizes.add(int64(min(m.Size, 1<<62)))
+}
+
+func (n *numbers) rtt(from wire.Role, d time.Duration) { n.sides[from].rtts.add(int64(d)) }
+
+func (n *numbers) finding(f *Finding, most int) {
+	if n.counts == nil {
+		n.counts, n.severities = map[string]int{}, map[Severity]int{}
+	}
+	n.counts[f.ID]++
+	n.severities[f.Severity]++
+	if len(n.findings) < most {
+		n.findings = append(n.findings, *f)
+	}
+}
+
+// sum makes the Report.
+func (a *Analyser) sum() *Report {
+	n := &a.numbers
+	r := &Report{
+		V:          Version,
+		Start:      n.first,
+		Stop:       n.lastByte,
+		Handshake:  a.opened,
+		Handshakes: n.handshakes,
+		Exchanges:  n.exchanges,
+		LongestGap: n.idle,
+		IdleFrom:   n.idleFrom,
+		Ending:     n.ending,
+		Findings:   n.findings,
+		Counts:     n.counts,
+		Errors:     n.severities[Error],
+		Warnings:   n.severities[Warning],
+		Notes:      n.severities[Note],
+	}
+	if r.Findings == nil {
+		r.Findings, r.Counts = []Finding{}, map[string]int{}
+	}
+	if a.opened != nil {
+		r.Opening = since(a.opened.Requested, a.opened.Responded)
+	}
+	for _, role := range []wire.Role{wire.Client, wire.Server} {
+		s := &n.sides[role]
+		s.HeadBytes = uint64(n.heads[role])
+		s.Skipped = n.skipped[role]
+		s.RTT, s.Sizes = s.rtts.sum(), s.sizes.sum()
+		if s.payload > 0 {
+			s.Overhead = float64(s.HeaderBytes) / float64(s.payload)
+		}
+		if open := since(n.opened, n.lastByte).Seconds(); open > 0 {
+			s.MessageRate = float64(s.Text+s.Binary) / open
+			s.ByteRate = float64(s.HeaderBytes+s.payload) / open
+		}
+	}
+	r.Client, r.Server = n.sides[wire.Client], n.sides[wire.Server]
+	return r
+}

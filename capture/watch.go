@@ -1,0 +1,125 @@
+package capture
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// keyWatch remembers the last masking keys of a client.
+type keyWatch struct {
+	recent   [64]uint32
+	n        int
+	repeats  int
+	steps    int // consecutive keys that differ by the same amount
+	step     uint32
+	reported bool
+}
+
+// watchKey looks for masking keys that can be predicted, beyond those that
+// merely repeat the one before, which is a rule's.
+func (a *Analyser) watchKey(s *side, ev *wire.Event) {
+	w := &s.keys
+	key := binary.BigEndian.Uint32(ev.Header.MaskingKey[:])
+	if w.n > 0 {
+		before := w.recent[(w.n-1)%len(w.recent)]
+		if step := key - before; step == w.step && step != 0 {
+			w.steps++
+		} else {
+			w.step, w.steps = step, 0
+		}
+		for i := range min(w.n-1, len(w.recent)-1) {
+			if w.recent[(w.n-2-i+len(w.recent))%len(w.recent)] == key && key != before {
+				w.repeats++
+				break
+			}
+		}
+	}
+	w.recent[w.n%len(w.recent)] = key
+	w.n++
+	if w.reported || w.repeats < 3 && w.steps < 3 {
+		return
+	}
+	w.reported = true
+	seen := "masking keys of the last frames come again and again, the newest is %08x"
+	if w.steps >= 3 {
+		seen = "each masking key is the one before plus a fixed number, the newest is %08x"
+	}
+	f := found("capture-predictable-masking-keys", Client, seen, key)
+	f.From, f.Frame, f.Bytes = Client, s.frame.Number, append(Hex(nil), ev.Header.MaskingKey[:]...)
+	f.Offset = s.frame.Offset + int64(ev.Header.Size()) - 4
+	f.Stream = f.Offset + s.base
+	s.findings = append(s.findings, f)
+}
+
+// rateWatch counts the control frames of the current second.
+type rateWatch struct {
+	since time.Time
+	count int
+}
+
+func (a *Analyser) watchRate(s *side, m mark) {
+	w := &s.rate
+	if w.count == 0 || m.at.Sub(w.since) >= time.Second || m.at.Before(w.since) {
+		w.since, w.count = m.at, 0
+	}
+	w.count++
+	if a.o.ControlRate > 0 && w.count == a.o.ControlRate+1 {
+		f := broke(rfc.ControlRate, s.party(), "more than "+count(a.o.ControlRate, "control frame")+" in a second")
+		f.From, f.Frame, f.Offset, f.Stream = s.party(), s.frame.Number, s.frame.Offset, s.frame.Stream
+		f.Bytes = s.frame.Header.Append(nil)
+		s.findings = append(s.findings, f)
+	}
+}
+
+const (
+	largeFrame = 64 << 10
+	slowRTT    = 100 * time.Millisecond
+	tinyFrame  = 16
+	manyFrames = 1000
+)
+
+// slowPong looks for a Pong that had to wait behind a large frame: of its own
+// direction, that was on the way when the Ping came or has ended since.
+func (a *Analyser) slowPong(s *side, m mark, p pingMark, rtt time.Duration) {
+	size := uint64(p.size)
+	if large := &a.end.large; large.from == s.party() && !large.at.Before(p.at) && large.frame {
+		size = max(size, large.size)
+	}
+	median := a.numbers.sides[s.role.Peer()].rtts.median()
+	if size < largeFrame || rtt < slowRTT || median > 0 && rtt < 3*median {
+		return
+	}
+	f := found("capture-ping-behind-message", s.party(), "the Pong took %v while a frame of %d bytes was sent before it", rtt.Round(time.Microsecond), size)
+	f.From, f.Frame, f.Offset, f.Stream = s.party(), s.frame.Number, s.frame.Offset, s.frame.Stream
+	a.find(m, f)
+}
+
+// noteLarge remembers the last large frame.
+func (a *Analyser) noteLarge(s *side, m mark, f *Frame) {
+	if f.Header.Length >= largeFrame {
+		a.end.large = largeData{at: m.at, from: s.party(), size: f.Header.Length, number: f.Number, frame: true}
+	}
+}
+
+// watchTiny looks at the end for a side that sent its data in crumbs.
+func (a *Analyser) watchTiny(m mark) {
+	for _, role := range []wire.Role{wire.Client, wire.Server} {
+		n := &a.numbers.sides[role]
+		if n.DataFrames < manyFrames || n.DataPayload > tinyFrame*n.DataFrames {
+			continue
+		}
+		f := found("capture-tiny-frames", partyOf(role), "%d data frames with %.1f bytes of payload on average", n.DataFrames, float64(n.DataPayload)/float64(n.DataFrames))
+		f.From = partyOf(role)
+		a.find(m, f)
+	}
+}
+
+// deflateBelief says whether a frame with reserved bits looks as if its sender
+// believed in compression that was not agreed on.
+func (a *Analyser) deflateBelief(h *frame.Header) bool {
+	return !a.deflate && h.RSV == frame.RSV1 && (h.Opcode == frame.Text || h.Opcode == frame.Binary)
+}

@@ -1,0 +1,312 @@
+package capture
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/handshake"
+	"github.com/wiretrue/websocket/wire/rfc"
+)
+
+// fieldOfRequest returns the header field of a request that a rule is about;
+// "" stands for the first line.
+func fieldOfRequest(r rfc.Rule) string {
+	switch r {
+	case rfc.OneHost:
+		return "Host"
+	case rfc.RequestUpgrade:
+		return "Upgrade"
+	case rfc.RequestConnection:
+		return "Connection"
+	case rfc.OneVersion, rfc.Version13:
+		return "Sec-WebSocket-Version"
+	case rfc.OneKey, rfc.KeyOf16Bytes:
+		return "Sec-WebSocket-Key"
+	case rfc.SubprotocolTokens:
+		return "Sec-WebSocket-Protocol"
+	case rfc.RequestExtensionSyntax:
+		return "Sec-WebSocket-Extensions"
+	case rfc.OriginAllowed:
+		return "Origin"
+	}
+	return ""
+}
+
+func fieldOfResponse(r rfc.Rule) string {
+	switch r {
+	case rfc.ResponseUpgrade:
+		return "Upgrade"
+	case rfc.ResponseConnection:
+		return "Connection"
+	case rfc.OneAccept, rfc.AcceptMatchesKey:
+		return "Sec-WebSocket-Accept"
+	case rfc.OneSubprotocol, rfc.SubprotocolOffered:
+		return "Sec-WebSocket-Protocol"
+	case rfc.ResponseExtensionSyntax, rfc.ExtensionOffered:
+		return "Sec-WebSocket-Extensions"
+	case rfc.VersionsListed:
+		return "Sec-WebSocket-Version"
+	}
+	return ""
+}
+
+// valuesOf shows the values of a field.
+func valuesOf(header map[string][]string, field string) string {
+	values := header[handshake.CanonicalName(field)]
+	if len(values) == 0 {
+		return "no " + field
+	}
+	quoted := make([]string, 0, len(values))
+	for _, v := range values[:min(len(values), 3)] {
+		quoted = append(quoted, quoteShort(v))
+	}
+	return field + " " + strings.Join(quoted, " and ")
+}
+
+func seenInRequest(rule rfc.Rule, r *handshake.Request) string {
+	switch rule {
+	case rfc.RequestSyntax:
+		return "a line that breaks the syntax of HTTP"
+	case rfc.RequestSize:
+		return "a head larger than the limit"
+	case rfc.MethodGet:
+		return "the method " + quoteShort(r.Method)
+	case rfc.RequestHTTP11:
+		return "the version " + quoteShort(r.Proto)
+	case rfc.TargetWithoutFragment:
+		return "the target " + quoteShort(r.Target)
+	case rfc.OneHost:
+		return valuesOf(map[string][]string{"Host": r.Host}, "Host")
+	case rfc.NoRequestBody:
+		if len(r.Header["Transfer-Encoding"]) > 0 {
+			return valuesOf(r.Header, "Transfer-Encoding")
+		}
+		return valuesOf(r.Header, "Content-Length")
+	}
+	if field := fieldOfRequest(rule); field != "" {
+		return valuesOf(r.Header, field)
+	}
+	return rule.Info().Seen
+}
+
+func seenInResponse(rule rfc.Rule, r *handshake.Response, ex *exchange) string {
+	switch rule {
+	case rfc.ResponseSyntax:
+		return "a line that breaks the syntax of HTTP"
+	case rfc.ResponseSize:
+		return "a head larger than the limit"
+	case rfc.ResponseHTTP11:
+		return "the version " + quoteShort(r.Proto)
+	case rfc.SwitchingProtocols:
+		return fmt.Sprintf("the status %d %s", r.Status, excerptOf([]byte(r.Reason), 80))
+	case rfc.NoResponseBody:
+		if len(r.Header["Transfer-Encoding"]) > 0 {
+			return valuesOf(r.Header, "Transfer-Encoding")
+		}
+		return valuesOf(r.Header, "Content-Length")
+	case rfc.SubprotocolOffered:
+		if len(ex.offer.Subprotocols) == 0 {
+			return valuesOf(r.Header, "Sec-WebSocket-Protocol") + ", and none was offered"
+		}
+		return valuesOf(r.Header, "Sec-WebSocket-Protocol") + ", where " + quoteShort(strings.Join(ex.offer.Subprotocols, ", ")) + " were offered"
+	case rfc.ExtensionOffered:
+		return valuesOf(r.Header, "Sec-WebSocket-Extensions") + ", where " + quoteShort(handshake.FormatExtensions(ex.offer.Extensions)) + " were offered"
+	}
+	if field := fieldOfResponse(rule); field != "" {
+		return valuesOf(r.Header, field)
+	}
+	return rule.Info().Seen
+}
+
+// proxyTraces are header fields that a proxy adds.
+var proxyTraces = []string{"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-Ip", "Cf-Ray", "X-Amzn-Trace-Id"}
+
+func proxied(header map[string][]string) string {
+	for _, field := range proxyTraces {
+		if len(header[field]) > 0 {
+			return field
+		}
+	}
+	return ""
+}
+
+// explainRequest adds what is known of how a request came to break a rule.
+func (a *Analyser) explainRequest(f *Finding, r *handshake.Request) {
+	switch f.Rule {
+	case rfc.RequestUpgrade, rfc.RequestConnection, rfc.RequestHTTP11:
+		trace := proxied(r.Header)
+		rest := len(r.Header["Sec-Websocket-Key"]) > 0 && len(r.Header["Sec-Websocket-Version"]) > 0
+		if trace == "" && !rest {
+			return
+		}
+		f.Mistake = "the rest of the handshake is there: something between client and server removed or changed the hop-by-hop headers"
+		if trace != "" {
+			f.Fault = Between
+			f.Mistake += "; " + trace + " shows that a proxy was on the way"
+		}
+		f.Do = "Tell the reverse proxy to speak HTTP/1.1 to its upstream and to pass Upgrade and Connection on (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")."
+	}
+}
+
+// explainResponse adds what is known of how a response came to break a rule.
+func (a *Analyser) explainResponse(f *Finding, r *handshake.Response, ex *exchange, agreed handshake.Agreement) {
+	switch f.Rule {
+	case rfc.AcceptMatchesKey:
+		f.Mistake = string(agreed.Accept)
+		f.Expected = fmt.Sprintf("%q for the key %q. %s", ex.AcceptExpected, ex.Key, f.Expected)
+		if agreed.Accept == handshake.OtherKey || agreed.Accept == handshake.FoldedCase {
+			f.Fault = Between
+		}
+	case rfc.ResponseUpgrade, rfc.ResponseConnection:
+		if trace := proxied(r.Header); trace != "" {
+			f.Fault = Between
+			f.Mistake = "a proxy removed or changed the hop-by-hop headers; " + trace + " shows that one was on the way"
+		}
+	case rfc.SwitchingProtocols:
+		x := refusalFor(r.Status)
+		f.Fault, f.Do = x.fault, x.do
+		f.Mistake = x.means
+		f.Severity = Error
+		if where := r.Header["Location"]; len(where) > 0 && r.Status/100 == 3 {
+			f.Seen += ", Location " + quoteShort(where[0])
+		}
+		a.explainRefusal(f, r, ex)
+	}
+}
+
+// explainRefusal looks for the reason of a refusal in what else is known.
+func (a *Analyser) explainRefusal(f *Finding, r *handshake.Response, ex *exchange) {
+	reason := strings.ToLower(r.Reason)
+	switch {
+	case (r.Status == 400 || r.Status == 497) && strings.Contains(reason, "https"):
+		f.Fault = Client
+		f.Mistake = "plain HTTP was spoken to a TLS port"
+		f.Do = "Connect with wss:// instead of ws://."
+	case ex.broken.Fatal() != 0 && ex.broken.Fatal().Info().Binds == rfc.Client && ex.broken.Fatal() != rfc.OriginAllowed:
+		rule := ex.broken.Fatal()
+		f.Fault = Client
+		f.Mistake = "the request breaks a rule (" + rule.Info().Name + "), for which a server refuses it"
+		if m := requestMistake(ex); m.Fault == Between {
+			f.Fault, f.Do = Between, m.Do
+		} else {
+			f.Do = adviceFor(rule)
+		}
+	case r.Status == 403 && ex.broken.Has(rfc.OriginAllowed):
+		f.Mistake = fmt.Sprintf("the Origin %q is not that of the host, and this is what a server says that does not allow it", ex.Origin)
+		f.Do = adviceFor(rfc.OriginAllowed)
+		for i := range ex.findings {
+			if ex.findings[i].Rule == rfc.OriginAllowed {
+				ex.findings[i].Severity = Warning
+			}
+		}
+	}
+}
+
+// requestMistake returns the first finding about the request.
+func requestMistake(ex *exchange) Finding {
+	for _, f := range ex.findings {
+		if f.Rule == ex.broken.Fatal() {
+			return f
+		}
+	}
+	return Finding{}
+}
+
+// seenInFrame tells in words what a frame has in place of what it should have.
+func seenInFrame(rule rfc.Rule, ev *wire.Event) string {
+	h := &ev.Header
+	switch rule {
+	case rfc.TextIsUTF8:
+		if ev.Kind == wire.MessageEnd {
+			return "the text ends inside a character"
+		}
+		return fmt.Sprintf("the byte 0x%02x, where no UTF-8 text can have it", ev.Data[0])
+	case rfc.CloseCodeOnWire, rfc.CloseCodeAssigned:
+		code, _, _ := frame.ParseClose(ev.Data)
+		return fmt.Sprintf("the status code %v", rfc.StatusCode(code))
+	case rfc.CloseReasonUTF8:
+		_, reason, _ := frame.ParseClose(ev.Data)
+		return "the reason " + quoteShort(string(reason))
+	case rfc.CloseBodyLength:
+		return "a body of one byte"
+	case rfc.CloseCodeEchoed:
+		if code, _, ok := frame.ParseClose(ev.Data); ok {
+			return fmt.Sprintf("%v, in answer to another code", rfc.StatusCode(code))
+		}
+		return "no status code, in answer to one"
+	case rfc.PongMatchesPing, rfc.PongAnswersPing:
+		return fmt.Sprintf("a Pong with the payload %s", quoteShort(string(ev.Data)))
+	case rfc.LengthTopBit:
+		return fmt.Sprintf("the length 0x%016x", h.Length)
+	}
+	return h.String()
+}
+
+// explainFrame adds what is known of how a frame came to break a rule.
+func (a *Analyser) explainFrame(f *Finding, s *side, ev *wire.Event) {
+	switch f.Rule {
+	case rfc.ReservedBitsZero:
+		if a.deflateBelief(&ev.Header) {
+			f.Mistake = "the sender compresses, although permessage-deflate was not agreed on"
+			switch {
+			case a.opened == nil:
+			case len(a.opened.Offered) == 0:
+				f.Mistake += ": the client did not offer it"
+			case len(a.opened.Agreed) == 0:
+				f.Mistake += ": the client offered it and the server did not answer the offer"
+			}
+			f.Do = "Send compressed frames only when the response names permessage-deflate. When it did and this capture does not show it, a proxy removed the header."
+		} else if a.deflate && ev.Header.RSV == frame.RSV1 {
+			f.Mistake = "with permessage-deflate, RSV1 is set in the first frame of a data message only"
+		}
+	case rfc.FreshMaskingKey:
+		if ev.Header.MaskingKey == [4]byte{} {
+			f.Mistake = "the key is all zeros: the payload stands on the wire as it is"
+		}
+	case rfc.MessagesNotInterleaved, rfc.ContinuationNeedsStart:
+		f.Mistake = ""
+	case rfc.CloseCodeOnWire:
+		f.Mistake = "a local value was sent on"
+	}
+}
+
+func (a *Analyser) seenAtEnd(rule rfc.Rule, s *side, how How) string {
+	what := map[How]string{FIN: "a FIN", RST: "a RST", TimedOut: "an end"}[how]
+	if what == "" {
+		what = "an end"
+	}
+	switch rule {
+	case rfc.EndBetweenFrames:
+		switch r := a.witness.Receiver(s.role); {
+		case s.frame.Cut:
+			return fmt.Sprintf("%s after %d of the frame's %d bytes of payload", what, s.frame.Seen, s.frame.Header.Length)
+		case r.InFrame():
+			return what + " inside a frame's header"
+		}
+		return what + " before the last fragment of a message"
+	case rfc.PingAnswered:
+		return fmt.Sprintf("%s, and %s without a Pong", what, count(a.peer(s).pings.Waiting(), "Ping"))
+	case rfc.CloseAnswered:
+		return what + " in place of a Close"
+	case rfc.CloseBeforeEnd:
+		return what + " without a Close before it"
+	case rfc.ServerEndsTCP:
+		return what + " of the client before one of the server"
+	}
+	return what
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func excerptOf(b []byte, most int) string {
+	return strings.TrimRight(string(b[:min(len(b), most)]), "\r\n")
+}

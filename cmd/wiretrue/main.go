@@ -1,4 +1,7 @@
-// Command wiretrue shows every byte of a WebSocket connection.
+// Command wiretrue runs WebSocket servers and clients and shows what is on
+// their wire.
 package main
 
-func main() {}
+import "os"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

@@ -31,7 +31,7 @@ type frameReader struct {
 
 	pings     wire.Pings
 	pingSeq   int64
-	pingMarks [2 * maxPings]pingMark // by pingSeq
+	pingMarks *[2 * maxPings]pingMark // by pingSeq; nil before the first
 	keys      keyWatch
 	rate      rateWatch
 }
@@ -312,6 +312,9 @@ func (a *Analyser) onControl(s *side, m mark, ev *wire.Event) {
 			p := pingMark{at: s.frame.First, frame: s.frame.Number}
 			if peer.inFrame && !peer.frame.Header.Opcode.Control() {
 				p.size = int(min(peer.frame.Header.Length, 1<<40)) // the Pong waits behind it
+			}
+			if s.pingMarks == nil {
+				s.pingMarks = new([2 * maxPings]pingMark)
 			}
 			s.pingMarks[s.pingSeq%int64(len(s.pingMarks))] = p
 			s.pingSeq++

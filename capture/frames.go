@@ -163,7 +163,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 			if s.inMessage {
 				a.endMessage(s, m, s.message.LastFrame, true)
 			}
-			a.beginMessage(s, h)
+			a.beginMessage(s, m, h)
 		}
 		s.message.Frames++
 		s.message.LastFrame = s.frame.Number
@@ -183,7 +183,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 	}
 }
 
-func (a *Analyser) beginMessage(s *side, h *frame.Header) {
+func (a *Analyser) beginMessage(s *side, m mark, h *frame.Header) {
 	a.messages++
 	s.inMessage = true
 	s.joined = s.joined[:0]
@@ -196,8 +196,11 @@ func (a *Analyser) beginMessage(s *side, h *frame.Header) {
 		s.message.Type = "binary"
 	}
 	if s.message.Compressed = a.witness.Receiver(s.role).Inflating(); s.message.Compressed {
-		s.keepStart(h)
+		s.messageHeader, s.messageAt = *h, s.frame.Stream
 		a.beginInflating(s)
+		if !a.deflate {
+			a.bitWithoutMeaning(s, m)
+		}
 	}
 }
 
@@ -274,8 +277,9 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	s.start = m // the next one's first byte, if it is in the same bytes
 	a.numbers.frameEnd(s.role, f)
 	a.emit(KindFrame, m, s.party(), Record{Frame: f})
-	for _, f := range s.findings {
-		a.find(m, f)
+	for i := range s.findings {
+		a.explainBit(&s.findings[i], s)
+		a.find(m, s.findings[i])
 	}
 	s.findings = s.findings[:0]
 	if !f.Header.Opcode.Control() {

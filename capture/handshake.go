@@ -188,7 +188,8 @@ func (a *Analyser) readAgreement(ex *exchange, r *handshake.Response) (handshake
 		h.Agreed = append(h.Agreed, e.String())
 	}
 	params, ok, brokenParams := deflate.Confirm(agreed.Extensions, ex.offer.Extensions)
-	ex.params, h.Deflate = params, ok || !brokenParams.Clean()
+	ex.params = params
+	h.Deflate = (ok || !brokenParams.Clean()) && (unseen || offersDeflate(ex))
 	return agreed, broken.Union(brokenParams)
 }
 
@@ -199,9 +200,8 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
 	a.opened = ex.Handshake.summary()
 	a.openWitness(m)
-	if ex.Deflate {
-		a.agree(ex.params, false)
-	}
+	a.deflate = ex.Deflate
+	a.agree(ex.params, !ex.Deflate)
 	a.tellExchange(ex, m, Server)
 	a.enterFrames(s)
 	switch {
@@ -222,7 +222,8 @@ func (a *Analyser) openWitness(m mark) {
 // openUnseen opens a connection whose handshake was not seen.
 func (a *Analyser) openUnseen(m mark) {
 	a.openWitness(m)
-	a.agree(deflate.Params{}, true) // it may have been
+	a.deflate = true // it may have been
+	a.agree(deflate.Params{}, true)
 	for i := range a.sides {
 		a.sides[i].lossy = true
 		a.sides[i].inflater.forget()
@@ -237,10 +238,9 @@ func (a *Analyser) openUnseen(m mark) {
 func (a *Analyser) assumeOpen(m mark) {
 	if a.witness == nil {
 		a.openWitness(m)
-		if len(a.exchanges) == 0 || offersDeflate(a.exchanges[len(a.exchanges)-1]) {
-			a.agree(deflate.Params{}, true)
-			a.sides[wire.Server].inflater.forget()
-		}
+		a.deflate = len(a.exchanges) == 0 || offersDeflate(a.exchanges[len(a.exchanges)-1])
+		a.agree(deflate.Params{}, true)
+		a.sides[wire.Server].inflater.forget()
 	}
 	for _, ex := range a.exchanges {
 		ex.Cut = true

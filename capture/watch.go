@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/wire"
-	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
@@ -123,10 +122,4 @@ func (a *Analyser) watchTiny(m mark) {
 		f.From = partyOf(role)
 		a.find(m, f)
 	}
-}
-
-// deflateBelief says whether a frame with reserved bits looks as if its sender
-// believed in compression that was not agreed on.
-func (a *Analyser) deflateBelief(h *frame.Header) bool {
-	return !a.deflate && h.RSV == frame.RSV1 && (h.Opcode == frame.Text || h.Opcode == frame.Binary)
 }

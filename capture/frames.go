@@ -269,6 +269,7 @@ func bytesOf(rule rfc.Rule, ev *wire.Event) Hex {
 func (a *Analyser) endFrame(s *side, m mark) {
 	f := &s.frame
 	s.inFrame = false
+	f.Compressed = f.Compressed && !s.neverCompressed()
 	f.Last, f.LastPacket = m.at, m.packet
 	f.Payload = Excerpt{s.payload, f.Header.Length}
 	if f.Cut {

@@ -148,6 +148,16 @@ func (a *Analyser) bitWithoutMeaning(s *side, m mark) {
 	s.findings = append(s.findings, f)
 }
 
+// neverCompressed reports whether the message, under an RSV1 of which the
+// meaning is not known, looks as if it were what its frame says.
+func (s *side) neverCompressed() bool {
+	switch s.message.NotInflated {
+	case "", windowUnknown, missingBytes, abandoned, overLimit:
+		return false
+	}
+	return s.inflater.guess && (s.message.Size == 0 || printable(s.payload))
+}
+
 // explainBit adds what the payload tells of a reserved bit without a meaning,
 // once the frame is whole.
 func (a *Analyser) explainBit(f *Finding, s *side) {
@@ -155,7 +165,7 @@ func (a *Analyser) explainBit(f *Finding, s *side) {
 		return
 	}
 	switch {
-	case s.message.NotInflated != "" && s.message.NotInflated != windowUnknown:
+	case s.neverCompressed():
 		f.Mistake = "the payload is not compressed"
 		return
 	case s.message.Size == 0 && !s.frame.Header.Fin: // it may be either
@@ -199,7 +209,7 @@ func (a *Analyser) endInflating(s *side, m mark) {
 	switch {
 	case g.NotInflated != "":
 		z.forget()
-		if z.guess && g.Size == 0 && g.Frames == 1 && !g.Cut { // it was never compressed
+		if s.neverCompressed() && g.Frames == 1 {
 			g.Compressed, g.NotInflated = false, ""
 			g.Size = g.WireSize
 			s.joined = append(s.joined[:0], s.payload...)

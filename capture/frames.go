@@ -225,7 +225,8 @@ func (a *Analyser) note(s *side, m mark, ev *wire.Event) {
 			}
 		case rfc.ContinuationNeedsStart:
 			if s.lossy && s.message.FirstFrame == s.frame.Number && s.firstBack() {
-				continue // so may the start
+				s.message.Cut = true // so may the start
+				continue
 			}
 		}
 		f := broke(rule, s.party(), seenInFrame(rule, ev))

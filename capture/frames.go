@@ -22,6 +22,7 @@ type frameReader struct {
 	joined       []byte // backs message.Payload
 	messageStart time.Time
 	inflater     inflater
+	requests     []request // without a response, oldest first
 
 	messageHeader frame.Header // the first of the message
 	messageAt     int64        // where it stands in the stream
@@ -303,6 +304,7 @@ func (a *Analyser) endMessage(s *side, m mark, last int64, cut bool) {
 	} else {
 		g.Size = max(g.Size, g.WireSize)
 	}
+	a.watchID(s, m)
 	g.Payload = Excerpt{s.joined, g.Size}
 	a.numbers.message(s.role, g)
 	a.emit(KindMessage, m, s.party(), Record{Message: g})

@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -53,14 +54,19 @@ type step struct {
 	b    []byte
 	gap  int64
 	end  capture.How
+	net  *capture.NetEvent
+	at   time.Duration // behind the beginning; 0: a millisecond for each step before it
 }
 
-// play passes the steps on, one packet and one millisecond each, cut by cut
-// into pieces.
+// play passes the steps on, one packet each, cut by cut into pieces.
 func play(a *capture.Analyser, steps []step, cut func([]byte) [][]byte) *capture.Report {
 	for i, s := range steps {
-		at, packet := start.Add(time.Duration(i)*time.Millisecond), int64(i+1)
+		at, packet := start.Add(cmp.Or(s.at, time.Duration(i)*time.Millisecond)), int64(i+1)
 		switch {
+		case s.net != nil:
+			e := *s.net
+			e.From, e.At, e.Packet = s.from, at, packet
+			a.Net(e)
 		case s.end != "":
 			a.End(s.from, at, packet, s.end)
 		case s.gap != 0:

@@ -213,6 +213,7 @@ func TestFindings(t *testing.T) {
 			if report.Errors+report.Warnings+report.Notes < len(got) {
 				t.Errorf("the report counts %d, %d and %d", report.Errors, report.Warnings, report.Notes)
 			}
+			checkBytes(t, steps, all)
 			cutEverywhere(t, tt.options, steps)
 		})
 	}

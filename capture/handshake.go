@@ -383,8 +383,8 @@ func secretName(name string) bool {
 
 // explainALPN says that HTTP/1.1 was spoken where TLS had agreed on HTTP/2.
 func (a *Analyser) explainALPN(ex *exchange, m mark) {
-	if t := a.net.facts; t != nil && t.ALPN == "h2" && ex.upgrade {
-		f := found("capture-http2-by-alpn", Client, "TLS agreed on %q by ALPN, and the client sent an upgrade of HTTP/1.1", t.ALPN)
+	if a.net.alpn == "h2" && ex.upgrade {
+		f := found("capture-http2-by-alpn", Client, "TLS agreed on %q by ALPN, and the client sent an upgrade of HTTP/1.1", a.net.alpn)
 		f.At, f.Packet, f.From = m.at, m.packet, Client
 		ex.findings = append(ex.findings, f)
 	}

@@ -29,6 +29,23 @@ func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][
 	return lines
 }
 
+// linesAtRest is linesOf with an Analyser that is sent to rest behind each call,
+// as far as it can be.
+func linesAtRest(t testing.TB, o capture.Options, steps []step) []string {
+	t.Helper()
+	o.Pool = capture.NewPool(1)
+	others := []*capture.Analyser{capture.New(o, nil), capture.New(o, nil)}
+	return linesOf(t, o, steps, func(b []byte) [][]byte {
+		for _, other := range others {
+			other.Bytes(wire.Server, start, 0, nil)
+		}
+		if len(b) > 40 {
+			return [][]byte{b}
+		}
+		return byteByByte(b)
+	})
+}
+
 func sameLines(t testing.TB, how string, got, want []string) {
 	t.Helper()
 	for i := range max(len(got), len(want)) {
@@ -64,6 +81,7 @@ func byteByByte(b []byte) [][]byte { return bytes.SplitAfter(b, nil) }
 func cutEverywhere(t *testing.T, o capture.Options, steps []step) {
 	t.Helper()
 	want := linesOf(t, o, steps, nil)
+	sameLines(t, "at rest between them", linesAtRest(t, o, steps), want)
 	size, rounds := 0, 10
 	for _, s := range steps {
 		size += len(s.b)

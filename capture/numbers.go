@@ -130,10 +130,13 @@ type numbers struct {
 	exchanges  int
 	heads      [2]int64
 	skipped    [2]int64
+}
+
+// noted is what was found, for the Report.
+type noted struct {
 	findings   []Finding
 	counts     map[string]int
 	severities map[Severity]int
-	ending     *Ending
 }
 
 func (n *numbers) bytes(from wire.Role, at time.Time, k int) {
@@ -214,7 +217,7 @@ func (n *numbers) rtt(from wire.Role, d time.Duration) { n.sides[from].rtts.add(
 
 func (n *numbers) response(to wire.Role, d time.Duration) { n.sides[to].responses.add(int64(d)) }
 
-func (n *numbers) finding(f *Finding, most int) {
+func (n *noted) finding(f *Finding, most int) {
 	if n.counts == nil {
 		n.counts, n.severities = map[string]int{}, map[Severity]int{}
 	}
@@ -237,12 +240,12 @@ func (a *Analyser) sum() *Report {
 		Exchanges:  n.exchanges,
 		LongestGap: n.idle,
 		IdleFrom:   n.idleFrom,
-		Ending:     n.ending,
-		Findings:   n.findings,
-		Counts:     n.counts,
-		Errors:     n.severities[Error],
-		Warnings:   n.severities[Warning],
-		Notes:      n.severities[Note],
+		Ending:     a.ended,
+		Findings:   a.noted.findings,
+		Counts:     a.noted.counts,
+		Errors:     a.noted.severities[Error],
+		Warnings:   a.noted.severities[Warning],
+		Notes:      a.noted.severities[Note],
 	}
 	if r.Findings == nil {
 		r.Findings, r.Counts = []Finding{}, map[string]int{}

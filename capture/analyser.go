@@ -39,7 +39,7 @@ type Analyser struct {
 	*work                // nil while the Analyser rests, and behind the Report
 	slot  int            // of the Pool, counted from 1; 0: none
 	used  bool           // since the Pool looked
-	saved string         // the work, while the Analyser rests
+	saved []byte         // the work, while the Analyser rests
 	where *time.Location // of its times
 }
 
@@ -47,8 +47,9 @@ type Analyser struct {
 type work struct {
 	sides     [2]side
 	witness   *wire.Witness // nil before the connection is open
+	spare     *wire.Witness // one to use
 	exchanges []*exchange   // without a whole response, oldest first
-	opened    *Handshake    // with which the connection opened; nil: not known
+	opened    []byte        // the handshake that opened the connection; see packHandshake
 	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64

@@ -62,7 +62,7 @@ type Numbers struct {
 	responses   spread
 }
 
-// Spread is the spread of many values. Of more than some thousand values the
+// Spread is the spread of many values. Of more than some hundred values the
 // median is that of a regular sample.
 type Spread struct {
 	Count  uint64 `json:"count"`
@@ -80,7 +80,7 @@ type spread struct {
 	every  uint64
 }
 
-const maxSample = 2048
+const maxSample = 256
 
 func (s *spread) add(v int64) {
 	if s.Count == 0 {
@@ -235,7 +235,7 @@ func (a *Analyser) sum() *Report {
 		V:          Version,
 		Start:      n.first,
 		Stop:       n.lastByte,
-		Handshake:  a.opened,
+		Handshake:  a.handshake(),
 		Handshakes: n.handshakes,
 		Exchanges:  n.exchanges,
 		LongestGap: n.idle,
@@ -250,8 +250,8 @@ func (a *Analyser) sum() *Report {
 	if r.Findings == nil {
 		r.Findings, r.Counts = []Finding{}, map[string]int{}
 	}
-	if a.opened != nil {
-		r.Opening = since(a.opened.Requested, a.opened.Responded)
+	if h := r.Handshake; h != nil {
+		r.Opening = since(h.Requested, h.Responded)
 	}
 	for _, role := range []wire.Role{wire.Client, wire.Server} {
 		s := &n.sides[role]

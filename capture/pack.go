@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"time"
@@ -16,6 +17,7 @@ import (
 // coder writes fields, or reads them.
 type coder struct {
 	b       []byte
+	at      int // how far it was read
 	writing bool
 	base    int64 // seconds; times are written as differences
 	where   *time.Location
@@ -26,9 +28,15 @@ func (c *coder) int64(v *int64) {
 		c.b = binary.AppendVarint(c.b, *v)
 		return
 	}
-	var n int
-	*v, n = binary.Varint(c.b)
-	c.b = c.b[n:]
+	n := 0
+	*v, n = binary.Varint(c.b[c.at:])
+	c.at += n
+}
+
+// read returns the next n bytes.
+func (c *coder) read(n int) []byte {
+	c.at += n
+	return c.b[c.at-n : c.at]
 }
 
 func integer[T ~int | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64](c *coder, fields ...*T) {
@@ -60,14 +68,18 @@ func text[T ~string](c *coder, fields ...*T) {
 			c.b = append(c.b, *v...)
 			continue
 		}
-		*v, c.b = T(c.b[:n]), c.b[n:]
+		*v = T(c.read(n))
 	}
 }
 
 func (c *coder) bytes(v *[]byte) {
-	s := string(*v)
-	if text(c, &s); !c.writing && s != "" {
-		*v = []byte(s)
+	n := len(*v)
+	integer(c, &n)
+	switch {
+	case c.writing:
+		c.b = append(c.b, *v...)
+	case n > 0:
+		*v = bytes.Clone(c.read(n))
 	}
 }
 
@@ -81,6 +93,9 @@ func (c *coder) times(fields ...*time.Time) {
 			continue
 		}
 		c.int64(&seconds)
+		if c.writing {
+			continue
+		}
 		*v = time.Unix(c.base+seconds, nanos).In(c.where)
 	}
 }
@@ -97,7 +112,7 @@ func list[T any](c *coder, v *[]T, element func(*T)) {
 		return
 	}
 	if !c.writing {
-		*v = make([]T, n)
+		*v = make([]T, n, n+n/4+2) // one more may come
 	}
 	for i := range *v {
 		element(&(*v)[i])
@@ -136,7 +151,7 @@ func (a *Analyser) pack() bool {
 	}
 	c.b = binary.AppendVarint(c.b, c.base)
 	a.code(&c, &state)
-	a.saved = string(c.b)
+	a.saved = append(a.saved[:0], c.b...)
 	if p := a.o.Pool; p != nil {
 		p.bytes = c.b
 	}
@@ -146,11 +161,11 @@ func (a *Analyser) pack() bool {
 
 // unpack makes the work, which is new, what it was.
 func (a *Analyser) unpack() {
-	c := coder{b: []byte(a.saved), where: a.where}
+	c := coder{b: a.saved, where: a.where}
 	c.int64(&c.base)
 	var state wire.WitnessState
 	a.code(&c, &state)
-	a.saved = ""
+	a.saved = a.saved[:0]
 }
 
 // atRest reports whether nothing is under way in the side.
@@ -169,7 +184,7 @@ func (s *side) atRest() bool {
 // code writes or reads the work.
 func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w := a.work
-	pointer(c, &w.opened, func(h *Handshake) { h.code(c) })
+	c.bytes(&w.opened)
 	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
 	c.bools(&w.deflate, &w.net.opened, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
 	integer(c, &w.frames, &w.messages)
@@ -197,13 +212,41 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 		binary.BigEndian.PutUint32(s.LastKey[:], key)
 	}
 	if !c.writing {
-		w.witness = wire.NewWitness(a.o.Limits)
+		if w.witness = w.spare; w.witness == nil {
+			w.witness = new(wire.Witness)
+		}
+		w.witness.Resume(a.o.Limits, *state)
 		w.witness.Agree(deflate.Params{
 			ClientNoContextTakeover: w.sides[wire.Client].inflater.fresh,
 			ServerNoContextTakeover: w.sides[wire.Server].inflater.fresh,
 		})
-		w.witness.Resume(*state)
 	}
+}
+
+// packHandshake writes what is kept of a handshake as long as its connection:
+// all but the heads and the bodies.
+func packHandshake(h *Handshake) []byte {
+	c := coder{writing: true}
+	if !h.Requested.IsZero() {
+		c.base = h.Requested.Unix()
+	} else if !h.Responded.IsZero() {
+		c.base = h.Responded.Unix()
+	}
+	c.int64(&c.base)
+	h.code(&c)
+	return bytes.Clone(c.b)
+}
+
+// handshake returns that with which the connection opened, or nil.
+func (a *Analyser) handshake() *Handshake {
+	if len(a.opened) == 0 {
+		return nil
+	}
+	c := coder{b: a.opened, where: a.numbers.first.Location()}
+	c.int64(&c.base)
+	h := new(Handshake)
+	h.code(&c)
+	return h
 }
 
 func (h *Handshake) code(c *coder) {

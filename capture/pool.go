@@ -1,5 +1,7 @@
 package capture
 
+import "github.com/wiretrue/websocket/wire"
+
 // A Pool bounds the memory of many Analysers that share it by Options.Pool: a
 // given number of them are awake, and of the others, which have not been called
 // for longest, no more is kept than they need to go on, some hundred bytes. An
@@ -39,7 +41,7 @@ func (p *Pool) admit(a *Analyser) {
 	} else {
 		a.work = newWork()
 	}
-	if a.saved != "" {
+	if len(a.saved) > 0 {
 		a.unpack()
 	}
 	if p.hand < len(p.slots) && p.slots[p.hand] == nil {
@@ -117,15 +119,22 @@ func (p *Pool) recycle(w *work) {
 	if len(p.free) >= 16 {
 		return
 	}
-	old := w.sides
-	*w = work{}
+	spare := w.spare
+	if w.witness != nil {
+		spare = w.witness
+	}
+	var buffers [4][]byte
+	for i := range w.sides {
+		buffers[2*i], buffers[2*i+1] = w.sides[i].payload, w.sides[i].joined
+	}
+	*w = work{spare: spare}
 	for i := range w.sides {
 		s := &w.sides[i]
-		s.role = old[i].role
-		if b := old[i].payload; cap(b) <= most {
+		s.role = wire.Role(i)
+		if b := buffers[2*i]; cap(b) <= most {
 			s.payload = b[:0]
 		}
-		if b := old[i].joined; cap(b) <= most {
+		if b := buffers[2*i+1]; cap(b) <= most {
 			s.joined = b[:0]
 		}
 	}

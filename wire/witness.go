@@ -26,11 +26,16 @@ type end struct {
 // NewWitness returns a Witness that applies the limits to both directions.
 func NewWitness(limits Limits) *Witness {
 	w := new(Witness)
+	w.begin(limits)
+	return w
+}
+
+func (w *Witness) begin(limits Limits) {
+	*w = Witness{}
 	for _, sender := range []Role{Client, Server} {
 		w.ends[sender].sent.Role = sender.Peer()
 		w.ends[sender].sent.Limits = limits
 	}
-	return w
 }
 
 // Agree says what was agreed on for permessage-deflate, which makes RSV1 legal
@@ -127,8 +132,10 @@ func (w *Witness) State() (state WitnessState, ok bool) {
 	return state, true
 }
 
-// Resume makes a new Witness go on where another one was in the state.
-func (w *Witness) Resume(state WitnessState) {
+// Resume makes the Witness a new one, with the limits, that goes on where
+// another was in the state.
+func (w *Witness) Resume(limits Limits, state WitnessState) {
+	w.begin(limits)
 	for i := range w.ends {
 		e, r, s := &w.ends[i], &w.ends[i].sent, &state[i]
 		r.offset, r.lastKey, r.keyed, r.closed = s.Offset, s.LastKey, s.Keyed, s.Closed

@@ -145,6 +145,33 @@ func (c *Compressor) SetHistory(history []byte) {
 	c.skip()
 }
 
+// Skip makes p a part of the history, as if it had been a message that was
+// compressed: for one that the peer gets compressed by another Compressor. It
+// copies p, and does nothing in the middle of a message.
+func (c *Compressor) Skip(p []byte) {
+	if c.started {
+		return
+	}
+	p = p[max(0, len(p)-c.window):]
+	if c.head == nil {
+		c.buf = slide(c.buf, p, c.window)
+		return
+	}
+	for len(p) > 0 {
+		p = p[c.take(p):]
+		c.at, c.from = c.end, c.end // the next parse enters it into the tables
+	}
+}
+
+// slide appends p to a history, of which the last window bytes stay.
+func slide(history, p []byte, window int) []byte {
+	keep := history[max(0, len(history)+len(p)-window):]
+	if cap(history) < len(keep)+len(p) {
+		history = make([]byte, 0, len(keep)+len(p)) // to the byte: it may stay for long
+	}
+	return append(append(history[:0], keep...), p...)
+}
+
 // Size returns the bytes of memory held now.
 func (c *Compressor) Size() int {
 	size := int(unsafe.Sizeof(*c)) + cap(c.buf) + 2*(cap(c.head)+cap(c.prev)+cap(c.symbols))

@@ -132,12 +132,13 @@ func (c *Compressor) Compact() {
 // most a window. With SetHistory it lets many connections share a few
 // Compressors, each keeping only its history between messages.
 func (c *Compressor) AppendHistory(dst []byte) []byte {
-	return append(dst, c.history()...)
+	return appendWindow(dst, c.history(), c.window)
 }
 
 // SetHistory is Reset, and then makes history the bytes that the next message
-// may refer to, of which the last window counts. They are copied, and entered
-// into the tables, which takes about a nanosecond or two for each.
+// may refer to, of which the last window counts. They are copied; the next
+// message enters them into the tables, which takes about a nanosecond or two
+// for each.
 func (c *Compressor) SetHistory(history []byte) {
 	c.Reset()
 	c.takeTables()
@@ -159,17 +160,24 @@ func (c *Compressor) Skip(p []byte) {
 	}
 	for len(p) > 0 {
 		p = p[c.take(p):]
-		c.at, c.from = c.end, c.end // the next parse enters it into the tables
+		c.skip()
 	}
 }
 
-// slide appends p to a history, of which the last window bytes stay.
+// slide appends p, at most a window, to a history, of which the last window
+// bytes stay.
 func slide(history, p []byte, window int) []byte {
 	keep := history[max(0, len(history)+len(p)-window):]
-	if cap(history) < len(keep)+len(p) {
-		history = make([]byte, 0, len(keep)+len(p)) // to the byte: it may stay for long
+	return appendWindow(history[:copy(history, keep)], p, window)
+}
+
+// appendWindow appends p to dst, which it makes larger in steps that end at a
+// window: a history may be kept for long.
+func appendWindow(dst, p []byte, window int) []byte {
+	if n := len(dst) + len(p); n > cap(dst) {
+		dst = append(make([]byte, 0, max(n, min(2*n, window))), dst...)
 	}
-	return append(append(history[:0], keep...), p...)
+	return append(dst, p...)
 }
 
 // Size returns the bytes of memory held now.

@@ -110,7 +110,8 @@ func (c *Conn) gotClose(body []byte) error {
 // failRule fails the connection for a rule that the peer broke.
 func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
 	info := rule.Info()
-	c.in = nil // nothing is read behind a broken rule
+	c.in = nil    // nothing is read behind a broken rule
+	c.queuePong() // a Ping in front of it wants its answer, however the two were cut into reads
 	return c.fail(info.Code, info.Name+" ("+rule.String()+")", &RuleError{
 		Rule:   rule,
 		Offset: ev.At(rule),

@@ -291,8 +291,7 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 	}
 	offer = handshake.Offer{Key: handshake.Key(nonce), Subprotocols: opts.Subprotocols}
 	if opts.Compression != nil {
-		wishes := opts.Compression.wishes(wire.Client, opts.QueuePolicy)
-		offer.Extensions = []handshake.Extension{wishes.Offer()}
+		offer.Extensions = opts.Compression.offers(opts.QueuePolicy)
 	}
 	return handshake.AppendRequest(nil, t.uri, host, offer, header), offer, nil
 }

@@ -151,7 +151,7 @@ func (p *pongState) take() (owed bool) {
 func (c *Conn) startHeartbeat() {
 	wait := c.pingInterval()
 	if wait == 0 && c.deflation != nil {
-		wait = compactAfter
+		wait = c.opts.Compression.compactAfter()
 	}
 	if wait > 0 {
 		c.mu.Lock()
@@ -177,9 +177,11 @@ func (c *Conn) beat() {
 			return
 		}
 	}
-	wait := compactAfter
+	var wait time.Duration
 	if interval := c.pingInterval(); interval > 0 {
 		wait = c.watchSilence(at, interval)
+	} else {
+		wait = c.opts.Compression.compactAfter()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -49,6 +49,10 @@ func (p *Prepared) append(dst []byte, c *Conn, compress bool) ([]byte, error) {
 	if !compress {
 		return c.sender.Encoded(dst, p.encoded, p.payload)
 	}
+	if len(c.deflation.sent) > 0 { // it becomes one more message of the history
+		c.borrowCompressor()
+		defer c.returnCompressor()
+	}
 	return c.sender.Encoded(dst, p.compress(compressedAs{c.deflation.sendBits, c.opts.Compression.Level}), p.payload)
 }
 

@@ -97,7 +97,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if err := c.lock(ctx, c.writing); err != nil {
 		return nil, err
 	}
-	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ), compress: c.deflation != nil}, nil
+	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ)}, nil
 }
 
 type messageWriter struct {
@@ -107,6 +107,7 @@ type messageWriter struct {
 	buf  *buffer // what is not sent yet
 	over bool
 
+	begun    bool // the first frame is made, and so it is decided to
 	compress bool
 }
 
@@ -159,6 +160,10 @@ func (w *messageWriter) Close() error {
 
 func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	c := w.c
+	if !w.begun {
+		w.begun = true
+		w.compress = c.deflation.mayCompress(p) || !fin && c.deflation.mayCompressFrom(p)
+	}
 	c.mu.Lock()
 	if !fin {
 		err = c.makeRoom(w.ctx, frame.MaxHeaderSize+len(p))

@@ -229,7 +229,7 @@ func (s *Sender) Encoded(dst, encoded, payload []byte) ([]byte, error) {
 		return dst, err
 	}
 	if h, _ := frame.Parse(encoded); h.RSV&frame.RSV1 != 0 && s.Compressor != nil && !s.NoContextTakeover {
-		s.Compressor.SetHistory(payload)
+		s.Compressor.Skip(payload)
 	}
 	return append(dst, encoded...), nil
 }

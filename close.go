@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"time"
@@ -109,14 +108,10 @@ func (c *Conn) gotClose(body []byte) error {
 
 // failRule fails the connection for a rule that the peer broke.
 func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
-	info := rule.Info()
 	c.in = nil    // nothing is read behind a broken rule
 	c.queuePong() // a Ping in front of it wants its answer, however the two were cut into reads
-	return c.fail(info.Code, info.Name+" ("+rule.String()+")", &RuleError{
-		Rule:   rule,
-		Offset: ev.At(rule),
-		Seen:   fmt.Sprintf("in the frame %v", ev.Header),
-	})
+	broken := BrokenBy(rule, ev)
+	return c.fail(rule.Info().Code, broken.CloseReason(), broken)
 }
 
 // fail sends a Close frame and ends the connection without waiting for the

@@ -216,18 +216,19 @@ func (d *deflation) Message(dst []byte, s *wire.Sender, op frame.Opcode, p []byt
 	return dst, err
 }
 
-// Idle reports, once, that no message has been compressed for so long that the
+// Idle reports, once, that no message has been compressed for CompactAfter: the
 // memory of the windows is to be reduced to their content.
 func (d *deflation) Idle() bool {
-	if d == nil || now()-d.lastUsed.Load() < int64(compactAfter) {
+	if d == nil {
 		return false
 	}
-	d.lastUsed.Store(now() + int64(365*24*time.Hour)) // until it is used again
-	return true
+	after, last := d.options.compactAfter(), d.lastUsed.Load()
+	return after != 0 && last != 0 && now()-last >= int64(after) && d.lastUsed.CompareAndSwap(last, 0)
 }
 
-// CompactAfter is how long no message must have been compressed for Idle.
-const CompactAfter = compactAfter
+// CompactAfter is how long no message must have been compressed for Idle. 0: it
+// never is.
+func (d *deflation) CompactAfter() time.Duration { return d.options.compactAfter() }
 
 // Payload returns the message, which must not be changed.
 func (p *Prepared) Payload() []byte { return p.payload }

@@ -116,6 +116,9 @@ func (o *AcceptOptions) validate() error {
 			return fmt.Errorf("option Subprotocols: %q is no token", name)
 		}
 	}
+	if err := o.Compression.validate(); err != nil {
+		return err
+	}
 	return validateHeader(o.Header)
 }
 

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,7 @@ type Compression struct {
 	// bytes and some hundreds each way. What is needed beyond that, about five
 	// times as much, is taken again with the next message, which costs about as
 	// much time as compressing one of 1 KiB. The heartbeat looks at it, with its
-	// own coarseness. 0: 15 s. CompactAtOnce: after each message. NoTimeout:
+	// own coarseness, and not before a second. 0: 15 s. CompactAtOnce: after each message. NoTimeout:
 	// never.
 	CompactAfter time.Duration
 
@@ -76,10 +77,27 @@ const CompactAtOnce = time.Duration(1)
 
 // compactAfter is CompactAfter as far as it is the heartbeat's matter. 0: not.
 func (o *Compression) compactAfter() time.Duration {
-	if o.CompactAfter == CompactAtOnce {
+	after := orDefault(o.CompactAfter, 15*time.Second, 0)
+	switch after {
+	case 0, CompactAtOnce:
 		return 0
 	}
-	return orDefault(max(o.CompactAfter, NoTimeout), 15*time.Second, 0)
+	return max(after, time.Second)
+}
+
+// validate refuses what stands for no window and no level.
+func (o *Compression) validate() error {
+	switch {
+	case o == nil:
+		return nil
+	case o.WindowBits > 0 && (o.WindowBits < 8 || o.WindowBits > 15):
+		return fmt.Errorf("compression: WindowBits: %d; expected 8 to 15", o.WindowBits)
+	case o.PeerWindowBits > 0 && (o.PeerWindowBits < 8 || o.PeerWindowBits > 15):
+		return fmt.Errorf("compression: PeerWindowBits: %d; expected 8 to 15", o.PeerWindowBits)
+	case o.Level > CompressionBest:
+		return fmt.Errorf("compression: no level %d", o.Level)
+	}
+	return nil
 }
 
 // wishes returns what this end would like to be agreed on.
@@ -169,11 +187,12 @@ func (d *deflation) start(c *Conn) {
 // reserve takes from the budget what the windows of a connection need, or
 // makes the agreement one without windows.
 func (o *Compression) reserve(agreed *deflate.Params) (reserved int64) {
+	atOnce := o.CompactAfter == CompactAtOnce
 	if !agreed.ServerNoContextTakeover {
-		reserved += windowMemory(agreed.ServerWindow(), o.Level)
+		reserved += windowMemory(agreed.ServerWindow(), o.Level, atOnce)
 	}
 	if !agreed.ClientNoContextTakeover {
-		reserved += inflateMemory(agreed.ClientWindow())
+		reserved += inflateMemory(agreed.ClientWindow(), atOnce)
 	}
 	limit := orDefault(o.MaxMemory, 256<<20, 0)
 	if o.used.Add(reserved) > limit && limit > 0 {
@@ -308,9 +327,12 @@ func getDecompressor(bits int) *deflate.Decompressor {
 
 func putDecompressor(d *deflate.Decompressor, bits int) { decompressors[bits].Put(d) }
 
-// windowMemory and inflateMemory return the bytes that a Compressor or a
-// Decompressor in use holds.
-func windowMemory(bits int, level deflate.Level) int64 {
+// windowMemory and inflateMemory return the bytes that a connection holds for
+// a Compressor or a Decompressor between messages.
+func windowMemory(bits int, level deflate.Level, atOnce bool) int64 {
+	if atOnce {
+		return 1 << bits
+	}
 	c := getCompressor(bits, level)
 	defer putCompressor(c, bits, level)
 	if c.Size() < 1<<bits {
@@ -319,11 +341,14 @@ func windowMemory(bits int, level deflate.Level) int64 {
 	return int64(c.Size())
 }
 
-func inflateMemory(bits int) int64 {
+func inflateMemory(bits int, atOnce bool) int64 {
+	if atOnce {
+		return 1 << bits
+	}
 	d := getDecompressor(bits)
 	defer putDecompressor(d, bits)
 	if d.Size() < 1<<bits {
-		d.Next([]byte{0}) // an empty block's beginning
+		d.Next([]byte{4}) // a dynamic block begins, which brings the largest tables
 	}
 	return int64(d.Size())
 }

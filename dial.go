@@ -283,6 +283,9 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 			return nil, offer, fmt.Errorf("subprotocol %q is no token, or is there twice (%v)", name, rfc.SubprotocolTokens)
 		}
 	}
+	if err := opts.Compression.validate(); err != nil {
+		return nil, offer, err
+	}
 	var nonce [16]byte
 	if opts.nonce != nil {
 		nonce = opts.nonce()

@@ -107,7 +107,7 @@ func TestNoAllocation(t *testing.T) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	for _, l := range levels {
-		for bits := 8; bits <= 15; bits++ {
+		for _, bits := range windows() {
 			c, d := NewCompressor(bits, l.level), NewDecompressor(bits)
 			var sent, received []byte // histories
 			pool, unpool := NewCompressor(bits, l.level), NewDecompressor(bits)
@@ -189,7 +189,7 @@ func TestPanics(t *testing.T) {
 func TestSkip(t *testing.T) {
 	t.Parallel()
 	for _, l := range levels {
-		for bits := 8; bits <= 15; bits++ {
+		for _, bits := range windows() {
 			c, d := NewCompressor(bits, l.level), NewDecompressor(bits)
 			other := NewCompressor(bits, l.level)
 			var total, without int

@@ -11,13 +11,13 @@ import (
 // Report is the sum of a connection.
 type Report struct {
 	V          int            `json:"v"`
-	Start      time.Time      `json:"start,omitzero"` // the first bytes
-	Stop       time.Time      `json:"stop,omitzero"`  // the last
-	Handshake  *Handshake     `json:"handshake,omitempty"`
-	Handshakes int            `json:"handshakes"` // attempts
-	Exchanges  int            `json:"exchanges"`  // of plain HTTP
-	Opening    time.Duration  `json:"opening_ns"` // from the request's first byte to the response's last
-	Client     Numbers        `json:"client"`     // what the client sent
+	Start      time.Time      `json:"start,omitzero"`      // the first bytes
+	Stop       time.Time      `json:"stop,omitzero"`       // the last
+	Handshake  *Handshake     `json:"handshake,omitempty"` // with which the connection opened, without its headers and bodies
+	Handshakes int            `json:"handshakes"`          // attempts
+	Exchanges  int            `json:"exchanges"`           // of plain HTTP
+	Opening    time.Duration  `json:"opening_ns"`          // from the request's first byte to the response's last
+	Client     Numbers        `json:"client"`              // what the client sent
 	Server     Numbers        `json:"server"`
 	LongestGap time.Duration  `json:"longest_idle_ns"` // the longest time without a byte of either side
 	IdleFrom   time.Time      `json:"longest_idle_from,omitzero"`
@@ -120,7 +120,6 @@ type numbers struct {
 	first      time.Time
 	lastByte   time.Time
 	lastOf     [2]time.Time
-	lastPacket int64
 	lastFrame  [2]time.Time
 	opened     time.Time
 	idle       time.Duration

@@ -119,7 +119,7 @@ type Handshake struct {
 	Subprotocol    string   `json:"subprotocol,omitempty"`
 	Offered        []string `json:"extensions_offered,omitempty"`
 	Agreed         []string `json:"extensions,omitempty"`
-	Deflate        bool     `json:"permessage_deflate"` // agreed: frames may be compressed
+	Deflate        bool     `json:"permessage_deflate"` // offered and agreed to: frames may be compressed
 	Broken         []string `json:"broken,omitempty"`   // the ids of the rules that it breaks
 }
 

@@ -3,7 +3,9 @@ package websocket
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +58,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 // accept is Accept for the subprotocols, of which those are refused that
 // nothing serves.
 func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string, served func(subprotocol string) bool) (*Conn, error) {
+	begun := time.Now()
 	if r.ProtoMajor >= 2 {
 		return nil, refuse(w, r, opts, &HandshakeError{
 			Status: http.StatusHTTPVersionNotSupported,
@@ -73,22 +76,21 @@ func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprot
 	}
 	early, err := takeBuffered(rw.Reader)
 	if err == nil {
-		nc.SetDeadline(time.Now().Add(handshakeTimeout))
+		nc.SetDeadline(begun.Add(handshakeTimeout))
 		_, err = nc.Write(accepted.Response)
 	}
 	if err != nil {
 		nc.Close()
 		accepted.Deflation.release()
 		err = &HandshakeError{Err: err}
-		opts.Trace.handshake(nil, requestHead(r), accepted.Response, err)
+		opts.Trace.handshake(nil, nc, traceOf(r, begun, accepted.Response, err))
 		return nil, err
 	}
 	nc.SetDeadline(time.Time{})
-	var request []byte
 	if opts.Trace != nil {
-		request = requestHead(r)
+		accepted.Handshake = traceOf(r, begun, accepted.Response, nil)
 	}
-	return accepted.Conn(nc, request, early), nil
+	return accepted.Conn(nc, early), nil
 }
 
 // negotiate is the server's part in agreeing on compression.
@@ -192,9 +194,20 @@ func refuse(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, err *Ha
 	http.Error(w, err.text(), err.Status)
 	if opts.Trace != nil {
 		response := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", err.Status, http.StatusText(err.Status))
-		opts.Trace.handshake(nil, requestHead(r), appendHeader(response, h), err)
+		response = append(appendHeader(response, h), err.text()+"\n"...)
+		opts.Trace.handshake(nil, nil, traceOf(r, time.Now(), response, err))
 	}
 	return err
+}
+
+// traceOf is a handshake as the request tells of it.
+func traceOf(r *http.Request, begun time.Time, response []byte, err error) HandshakeTrace {
+	h := HandshakeTrace{Server: true, TLS: r.TLS, Begun: begun, Request: requestHead(r), Response: response, Err: err}
+	h.Local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		h.Remote = net.TCPAddrFromAddrPort(remote)
+	}
+	return h
 }
 
 // requestHead writes the head of a request as net/http understood it.

@@ -23,6 +23,8 @@ type Accepted struct {
 	Subprotocol string // "": none
 	Deflation   *Deflation
 
+	Handshake HandshakeTrace // for the Trace alone
+
 	opts *AcceptOptions
 }
 
@@ -65,14 +67,11 @@ func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols [
 }
 
 // Conn returns the connection behind the handshake, once the Response is
-// written. early are bytes that came behind the request. request is for the
-// Trace alone.
-func (a *Accepted) Conn(nc net.Conn, request, early []byte) *Conn {
+// written. early are bytes that came behind the request.
+func (a *Accepted) Conn(nc net.Conn, early []byte) *Conn {
 	c := newConn(nc, wire.Server, &a.opts.Options, a.Subprotocol, a.Deflation, early)
-	if a.opts.Trace != nil {
-		a.opts.Trace.handshake(c, request, a.Response, nil)
-		a.opts.Trace.received(c, early)
-	}
+	a.opts.Trace.handshake(c, nc, a.Handshake)
+	c.traceReceived(early)
 	c.received.bytes.Add(uint64(len(early)))
 	return c
 }

@@ -253,7 +253,7 @@ func (f *dialFlags) options(s *session) (*websocket.RedialOptions, error) {
 	}
 	o.Trace = s.attempt.trace()
 	if f.verbose || f.hex {
-		o.Trace = both(o.Trace, story.Live(s.console.notices(), story.Options{
+		o.Trace = websocket.JoinTraces(o.Trace, story.Live(s.console.notices(), story.Options{
 			Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(s.stderr),
 		}))
 	}

@@ -77,7 +77,7 @@ func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprot
 	if !served(agreed.Subprotocol) {
 		return nil, refuse(w, r, opts, &HandshakeError{
 			Status: http.StatusBadRequest,
-			Detail: fmt.Sprintf("no service for the subprotocols %q, only for %q", offer.Subprotocols, subprotocols),
+			Detail: unserved(offer.Subprotocols, subprotocols),
 		})
 	}
 
@@ -175,6 +175,15 @@ func choose(mine, theirs []string) string {
 		}
 	}
 	return ""
+}
+
+// unserved says why there is no service for a client.
+func unserved(offered, served []string) string {
+	what := "no subprotocol was offered"
+	if len(offered) > 0 {
+		what = fmt.Sprintf("no service for the subprotocols %q", offered)
+	}
+	return fmt.Sprintf("%s; the services here are %q", what, served)
 }
 
 // seenOf says what the request had where the rule expects something else.

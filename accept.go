@@ -161,6 +161,15 @@ func choose(mine, theirs []string) string {
 	return ""
 }
 
+// unserved says why there is no service for a client.
+func unserved(offered, served []string) string {
+	what := "no subprotocol was offered"
+	if len(offered) > 0 {
+		what = fmt.Sprintf("no service for the subprotocols %q", offered)
+	}
+	return fmt.Sprintf("%s; the services here are %q", what, served)
+}
+
 // seenOf says what the request had where the rule expects something else.
 func seenOf(rule rfc.Rule, r *handshake.Request) string {
 	header := http.Header(r.Header)

@@ -55,7 +55,7 @@ func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols [
 	if !served(a.Subprotocol) {
 		return nil, &HandshakeError{
 			Status: http.StatusBadRequest,
-			Detail: fmt.Sprintf("no service for the subprotocols %q, only for %q", offer.Subprotocols, subprotocols),
+			Detail: unserved(offer.Subprotocols, subprotocols),
 		}
 	}
 	agreed := handshake.Agreement{Subprotocol: a.Subprotocol}

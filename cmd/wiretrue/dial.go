@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,39 +157,24 @@ func cutResolve(s string) (from, to string, ok bool) {
 	return net.JoinHostPort(strings.ToLower(host), port), net.JoinHostPort(address, port), true
 }
 
-// checkURL completes the URL and says what is wrong with one that cannot be
-// dialled.
-func checkURL(raw string) (*url.URL, error) {
+// parseURL completes the URL, and leaves it to the library to find what cannot
+// be dialled.
+func parseURL(raw string) (*url.URL, error) {
 	if !strings.Contains(raw, "://") {
 		raw = "ws://" + raw
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		if inner := new(url.Error); errors.As(err, &inner) {
-			err = inner.Err
+			err = inner.Err // without the URL, which may hold a password
 		}
-		return nil, usageError("URL: %q: %v; expected ws://host[:port]/path or wss://...", raw, err)
-	}
-	switch u.Scheme {
-	case "ws", "wss", "http", "https":
-		if u.Hostname() == "" {
-			return nil, usageError("URL: %q has no host; expected ws://host[:port]/path", raw)
-		}
-	case "ws+unix":
-		if strings.HasPrefix(u.Path, ":") || u.Path == "" {
-			return nil, usageError("URL: %q names no socket; expected ws+unix:///path/of/socket:/path", raw)
-		}
-	default:
-		return nil, usageError("URL: %q has the scheme %s; expected ws, wss or ws+unix", raw, u.Scheme)
-	}
-	if strings.Contains(raw, "#") {
-		return nil, usageError("URL: %q has a fragment, which is never sent; write %%23 for a # in the path", raw)
+		return nil, usageError("URL: %v; expected ws://host[:port]/path or wss://...", err)
 	}
 	return u, nil
 }
 
 func (f *dialFlags) run(ctx context.Context, raw string, stdin, stdout, stderr *os.File) error {
-	u, err := checkURL(raw)
+	u, err := parseURL(raw)
 	if err != nil {
 		return err
 	}
@@ -219,9 +205,12 @@ func (f *dialFlags) check() error {
 	case f.unixSocket != "" && len(f.resolve.values) > 0:
 		return usageError("--unix-socket and --resolve both say where to connect to; expected one of them")
 	}
-	for _, name := range f.protocols {
+	for i, name := range f.protocols {
 		if !handshake.IsToken(name) {
 			return usageError("--protocol: %q; expected a name of letters, digits and !#$%%&'*+-.^_`|~", name)
+		}
+		if slices.Contains(f.protocols[:i], name) {
+			return usageError("--protocol: %q is there twice", name)
 		}
 	}
 	if !handshake.IsFieldValue(f.origin) {

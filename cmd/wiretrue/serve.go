@@ -101,10 +101,9 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr *os.File) error {
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	out := &output{w: stdout, lost: drain} // a server that nobody listens to has done its work
-	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	opts := websocket.AcceptOptions{Origins: f.origins.values, AnyOrigin: f.anyOrigin}
 	opts.ReadLimit = int64(f.maxMessage)
-	opts.Logger = logger
+	opts.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	if !f.quiet {
 		opts.Trace = story.Live(out, story.Options{Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(stdout)})
 	}
@@ -114,7 +113,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr *os.File) error {
 		TLSConfig:         config,
 		ReadHeaderTimeout: 10 * time.Second,
 		Protocols:         new(http.Protocols),
-		ErrorLog:          log.New(&quietLog{out: logger, quiet: f.quiet}, "", 0),
+		ErrorLog:          log.New(httpLog{stderr}, "", 0),
 	}
 	server.Protocols.SetHTTP1(true) // whose upgrade it is
 
@@ -256,16 +255,13 @@ func baseURL(scheme string, addr net.Addr, config *tls.Config) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// quietLog passes on what net/http complains about, but for TLS handshakes
-// that browsers break off when they do not trust a certificate yet.
-type quietLog struct {
-	out   *slog.Logger
-	quiet bool
-}
+// httpLog passes on what net/http complains about, but for the TLS handshakes
+// that browsers break off while they do not trust a certificate yet.
+type httpLog struct{ w io.Writer }
 
-func (q *quietLog) Write(p []byte) (int, error) {
-	if !q.quiet {
-		q.out.Warn(string(bytes.TrimSpace(p)))
+func (l httpLog) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("TLS handshake error")) && (bytes.Contains(p, []byte("unknown certificate")) || bytes.HasSuffix(p, []byte("EOF\n"))) {
+		return len(p), nil
 	}
-	return len(p), nil
+	return l.w.Write(p)
 }

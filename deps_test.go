@@ -12,6 +12,7 @@ import (
 // importOrder is the order of the house, lowest first. A package may import
 // the packages on lines above its own, never one beside it or below it.
 const importOrder = `
+	internal/pcapng
 	wire/rfc, wire/frame
 	vectors
 	wire/handshake

@@ -42,6 +42,9 @@ type Numbers struct {
 	Binary      uint64        `json:"binary_messages"`
 	Fragmented  uint64        `json:"fragmented_messages"`
 	Compressed  uint64        `json:"compressed_messages"`
+	Deflated    uint64        `json:"compressed_bytes"`  // of compressed messages that were inflated whole, on the wire
+	Inflated    uint64        `json:"inflated_bytes"`    // what they came to
+	Compression float64       `json:"compression_ratio"` // inflated bytes for one on the wire; 0: no such message
 	Pings       uint64        `json:"pings"`
 	Pongs       uint64        `json:"pongs"`
 	Closes      uint64        `json:"closes"`
@@ -196,8 +199,14 @@ func (n *numbers) message(from wire.Role, m *Message) {
 	}
 	if m.Compressed {
 		s.Compressed++
+		if m.NotInflated == "" {
+			s.Deflated += m.WireSize
+			s.Inflated += m.Size
+		}
 	}
-	s.sizes.add(int64(min(m.Size, 1<<62)))
+	if m.NotInflated == "" {
+		s.sizes.add(int64(min(m.Size, 1<<62)))
+	}
 }
 
 func (n *numbers) rtt(from wire.Role, d time.Duration) { n.sides[from].rtts.add(int64(d)) }
@@ -243,6 +252,9 @@ func (a *Analyser) sum() *Report {
 		s.HeadBytes = uint64(n.heads[role])
 		s.Skipped = n.skipped[role]
 		s.RTT, s.Sizes = s.rtts.sum(), s.sizes.sum()
+		if s.Deflated > 0 {
+			s.Compression = float64(s.Inflated) / float64(s.Deflated)
+		}
 		if s.payload > 0 {
 			s.Overhead = float64(s.HeaderBytes) / float64(s.payload)
 		}

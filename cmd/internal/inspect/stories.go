@@ -57,7 +57,7 @@ type tale struct {
 // for a capture that goes on, line by line as it happens.
 func NewStories(w io.Writer, o story.Options, x Choice, live bool) *Stories {
 	s := &Stories{choice: x, open: map[*Conn]*tale{}}
-	s.turns = turns{out: w, live: live, mark: len(x.Streams) != 1}
+	s.turns = turns{out: w, live: live, mark: len(x.Streams) != 1, note: "... what it said before is not kept\n"}
 	s.printer = story.New(nowWriter{s}, o)
 	return s
 }

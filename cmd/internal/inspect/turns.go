@@ -23,8 +23,9 @@ const (
 // Turns puts the texts of connections one after the other.
 type turns struct {
 	out  io.Writer
-	live bool // do not wait
-	mark bool // begin each line with the connection's number; only when live
+	live bool   // do not wait
+	mark bool   // begin each line with the connection's number; only when live
+	note string // a line that stands for what is not kept of an undecided connection
 
 	first, last *turn // of those that are told
 	undecided   int   // bytes
@@ -88,7 +89,7 @@ func (t *turn) tell() {
 	o.undecided -= len(t.buf)
 	o.memory += len(t.buf)
 	if t.cut {
-		t.Write([]byte("... what it said before is not shown\n"))
+		t.Write([]byte(o.note))
 	}
 	if o.live {
 		t.flush()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/cmd/internal/filter"
 	"github.com/wiretrue/websocket/cmd/internal/flow"
 	"github.com/wiretrue/websocket/cmd/internal/tlsview"
 	"github.com/wiretrue/websocket/wire"
@@ -16,8 +17,13 @@ type link struct {
 	analyser *capture.Analyser
 	session  *tlsview.Session
 	half     [2]half
+	hidden   bool // it is not shown, whatever comes
+	matched  bool // a record did
 	told     bool // the facts of TLS
 	keyed    bool // the client's key was looked for
+
+	random    [32]byte // of the ClientHello, by which a key log names the connection
+	hasRandom bool
 }
 
 // A half is one direction on its way.
@@ -57,9 +63,12 @@ func (b *bridge) Open(fc *flow.Conn) {
 	i := (*Inspector)(b)
 	c := &Conn{Conn: fc, link: link{of: i}}
 	c.half[0].fin, c.half[1].fin = noFIN, noFIN
+	c.Names = filter.Conn{Stream: fc.ID, Client: fc.Client, Server: fc.Server, Begin: i.begin}
 	fc.User = c
 	c.analyser = capture.New(capture.Options{Payload: i.o.Payload, OtherKeys: i.keys.others}, c.record)
-	i.sink.Begin(c)
+	if c.hidden = i.o.Choice.never(c); !c.hidden {
+		i.sink.Begin(c)
+	}
 }
 
 // Data implements [flow.Handler].
@@ -214,18 +223,16 @@ func (b *bridge) End(fc *flow.Conn) {
 	}
 	c.tellTLS(last)
 	report := c.analyser.Report()
-	t := &b.totals
-	t.Errors += int64(report.Errors)
-	t.Warnings += int64(report.Warnings)
-	t.Notes += int64(report.Notes)
 	if c.WebSocket {
-		t.WebSocket++
+		b.totals.WebSocket++
 	}
 	if c.TLS != nil && !c.TLS.Decrypted {
-		t.Encrypted++
+		b.totals.Encrypted++
 	}
 	delete(b.waiting, c)
-	b.sink.End(c, report)
+	if !c.hidden {
+		b.sink.End(c, report)
+	}
 }
 
 // record passes a record of the Analyser on.
@@ -238,5 +245,12 @@ func (c *Conn) record(r capture.Record) {
 		r.Net != nil && r.Net.Kind == capture.NetTLS && mayBeWebSocket(r.Net.TLS):
 		c.WebSocket = true
 	}
-	c.of.sink.Record(c, &r)
+	if c.hidden {
+		return
+	}
+	x := &c.of.o.Choice
+	matches := x.Match == nil || x.Match(c, &r)
+	c.matched = c.matched || matches
+	c.Shown = c.matched && x.worth(c)
+	c.of.sink.Record(c, &r, matches)
 }

@@ -20,7 +20,6 @@ import (
 // open a WebSocket, and its messages in "_webSocketMessages" as browsers'
 // developer tools write and read them.
 type Archive struct {
-	choice  Choice
 	w       *bufio.Writer
 	open    map[*Conn]*archived
 	spool   spool
@@ -32,7 +31,6 @@ type Archive struct {
 // archived is what is kept of a connection: its entries and the messages of
 // the last of them, encoded.
 type archived struct {
-	some     bool
 	entries  []harEntry
 	messages []byte // separated by commas
 	spooled  spooled
@@ -103,8 +101,8 @@ type (
 
 // NewArchive returns a sink that writes an archive to w. Payloads are there as
 // far as records have them: see [Options].Payload.
-func NewArchive(w io.Writer, version string, x Choice) *Archive {
-	a := &Archive{choice: x, w: bufio.NewWriterSize(w, 64<<10), open: map[*Conn]*archived{}}
+func NewArchive(w io.Writer, version string) *Archive {
+	a := &Archive{w: bufio.NewWriterSize(w, 64<<10), open: map[*Conn]*archived{}}
 	a.put([]byte(`{"log":{"version":"1.2","creator":`))
 	a.encode(struct {
 		Name    string `json:"name"`
@@ -116,22 +114,16 @@ func NewArchive(w io.Writer, version string, x Choice) *Archive {
 
 // Begin implements [Sink].
 func (a *Archive) Begin(c *Conn) {
-	if !a.choice.never(c) {
-		a.open[c] = &archived{}
-	}
+	a.open[c] = &archived{}
 }
 
 // Record implements [Sink].
-func (a *Archive) Record(c *Conn, r *capture.Record) {
+func (a *Archive) Record(c *Conn, r *capture.Record, matches bool) {
 	k := a.open[c]
-	if k == nil {
-		return
-	}
-	k.some = k.some || a.choice.match(c, r)
 	switch {
 	case r.Handshake != nil && len(k.entries) < maxEntries:
 		k.entries = append(k.entries, entryOf(c, r.Handshake))
-	case r.Message != nil && !r.Message.Cut && a.choice.match(c, r):
+	case r.Message != nil && !r.Message.Cut && matches:
 		a.message(k, r)
 	}
 }
@@ -183,12 +175,9 @@ func (a *Archive) spill() {
 // End implements [Sink].
 func (a *Archive) End(c *Conn, report *capture.Report) {
 	k := a.open[c]
-	if k == nil {
-		return
-	}
 	delete(a.open, c)
 	a.memory -= len(k.messages)
-	if !k.some || !a.choice.worth(c) {
+	if !c.Shown {
 		return
 	}
 	if len(k.entries) == 0 && k.count > 0 {
@@ -248,7 +237,7 @@ func entryOf(c *Conn, h *capture.Handshake) harEntry {
 	if c.TLS != nil {
 		scheme = "wss"
 	}
-	host := c.Conn.Server.String()
+	host := c.Server.String()
 	if len(h.Host) > 0 && h.Host[0] != "" {
 		host = h.Host[0]
 	}
@@ -258,8 +247,8 @@ func entryOf(c *Conn, h *capture.Handshake) harEntry {
 	}
 	e := harEntry{
 		Started: started,
-		Server:  c.Conn.Server.Addr().Unmap().String(),
-		Port:    c.Conn.Client.String(),
+		Server:  c.Server.Addr().Unmap().String(),
+		Port:    c.Client.String(),
 		Type:    "websocket",
 		Request: harRequest{
 			Method: h.Method, URL: scheme + "://" + host + h.Target, Version: h.RequestProto,

@@ -19,6 +19,7 @@ import (
 
 	"github.com/wiretrue/websocket/capture"
 	"github.com/wiretrue/websocket/cmd/internal/capfilter"
+	"github.com/wiretrue/websocket/cmd/internal/filter"
 	"github.com/wiretrue/websocket/cmd/internal/flow"
 	"github.com/wiretrue/websocket/cmd/internal/packet"
 	"github.com/wiretrue/websocket/cmd/internal/tlsview"
@@ -31,6 +32,7 @@ type Options struct {
 	ServerPorts []uint16          // ports that are a server's, when the capture does not tell who is the client
 	Filter      *capfilter.Filter // nil: every TCP segment
 	Packets     int64             // most packets that pass the filter; 0: no limit
+	Choice      Choice            // what is shown
 	Payload     int               // most bytes of a payload that a record shows; 0: 4096
 }
 
@@ -38,21 +40,21 @@ type Options struct {
 type Conn struct {
 	*flow.Conn
 	WebSocket bool // it is one, asked to become one, or may be one inside TLS
+	Shown     bool // it is one that is shown; it may turn out to be during any record
 	TLS       *capture.TLSFacts
+	Names     filter.Conn // as filters name it
 
 	link // the Inspector's part
 }
 
-// A Sink takes what is found. For every connection: Begin first, End last;
-// between them its records, in the order of the wire. All calls come from the
-// goroutine of Run. What a record leads to is valid during the call; a Conn
-// until End returns.
-//
-// A sink that comes to know only later which connections are of interest has
-// Conn.WebSocket for it: it is set before the record is passed that tells.
+// A Sink takes what is found. For every connection that may be shown: Begin
+// first, End last; between them its records in the order of the wire, each
+// with whether it matches the [Choice]. All calls come from the goroutine of
+// Run. What a record leads to is valid during the call; a Conn until End
+// returns.
 type Sink interface {
 	Begin(c *Conn)
-	Record(c *Conn, r *capture.Record)
+	Record(c *Conn, r *capture.Record, matches bool)
 	End(c *Conn, report *capture.Report)
 }
 
@@ -64,9 +66,6 @@ type Totals struct {
 	Conns     int64 // of TCP
 	WebSocket int64 // of these, that were of interest
 	Encrypted int64 // with TLS that was not decrypted
-	Errors    int64 // findings of that severity, in all connections
-	Warnings  int64
-	Notes     int64
 	Decode    packet.DecodeStats
 }
 
@@ -81,6 +80,7 @@ type Inspector struct {
 	waiting map[*Conn]struct{} // for TLS keys
 	known   int                // secrets in the key log when they were last looked for
 	passed  int64
+	begin   time.Time // of the capture
 }
 
 // New returns an Inspector that shows what it finds to a sink.
@@ -100,7 +100,9 @@ func (i *Inspector) Totals() Totals {
 
 // Packet takes the next packet. It reports false when there have been enough.
 func (i *Inspector) Packet(p *packet.Packet) bool {
-	i.totals.Packets++
+	if i.totals.Packets++; i.totals.Packets == 1 {
+		i.begin = p.Time
+	}
 	var s packet.Segment
 	if i.decoder.Decode(p, &s) != packet.IsTCP || i.o.Filter != nil && !i.o.Filter.Match(&s) {
 		return true
@@ -214,9 +216,9 @@ func (all Sinks) Begin(c *Conn) {
 }
 
 // Record implements [Sink].
-func (all Sinks) Record(c *Conn, r *capture.Record) {
+func (all Sinks) Record(c *Conn, r *capture.Record, matches bool) {
 	for _, s := range all {
-		s.Record(c, r)
+		s.Record(c, r, matches)
 	}
 }
 

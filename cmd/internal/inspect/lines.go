@@ -8,29 +8,26 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/cmd/internal/story"
 )
 
 // Lines writes an object of JSON on a line for each record, as package capture
 // describes it, with the number of its connection as "stream". A line of kind
 // "connection" begins a connection and one of kind "report" ends it.
 type Lines struct {
-	choice  Choice
 	turns   turns
-	reports bool // the connections' reports only
-	open    map[*Conn]*lineOf
+	records bool
+	reports bool
+	hide    func(*capture.Record) bool
+	open    map[*Conn]*turn
 	buf     bytes.Buffer
-	shown   int64
 }
 
-type lineOf struct {
-	turn *turn
-	some bool
-}
-
-// NewLines returns a sink that writes JSON lines to w: all records, in the
-// order of the wire, or the reports of connections only.
-func NewLines(w io.Writer, x Choice, reports bool) *Lines {
-	return &Lines{choice: x, reports: reports, open: map[*Conn]*lineOf{}, turns: turns{out: w, live: true}}
+// NewLines returns a sink that writes JSON lines to w, in the order of the
+// wire: of records, of reports, or both. hide names what story.Options can
+// hide.
+func NewLines(w io.Writer, records, reports bool, hide []string) *Lines {
+	return &Lines{records: records, reports: reports, hide: (&story.Options{Hide: hide}).Hidden, open: map[*Conn]*turn{}, turns: turns{out: w, live: true}}
 }
 
 // connectionLine begins a connection.
@@ -64,56 +61,41 @@ type reportLine struct {
 
 // Begin implements [Sink].
 func (s *Lines) Begin(c *Conn) {
-	if s.choice.never(c) {
-		return
-	}
-	l := &lineOf{turn: s.turns.begin(c.ID)}
-	s.open[c] = l
-	if s.reports {
+	t := s.turns.begin(c.ID)
+	s.open[c] = t
+	if !s.records {
 		return
 	}
 	head := connectionLine{V: capture.Version, Kind: "connection", Stream: c.ID, At: c.First.Time(), Packet: c.First.Packet,
-		Client: c.Conn.Client, Server: c.Conn.Server, Middle: c.MidStream}
+		Client: c.Client, Server: c.Server, Middle: c.MidStream}
 	if c.Evidence.Guessed() {
 		head.Guess = c.Evidence.String()
 	}
-	s.write(l, head)
+	s.write(t, head)
 }
 
 // Record implements [Sink].
-func (s *Lines) Record(c *Conn, r *capture.Record) {
-	l := s.open[c]
-	if l == nil || !s.choice.match(c, r) {
-		return
+func (s *Lines) Record(c *Conn, r *capture.Record, matches bool) {
+	t := s.open[c]
+	if c.Shown {
+		t.tell()
 	}
-	l.some = true
-	s.decide(c, l)
-	if !s.reports {
-		s.write(l, recordLine{c.ID, r})
-	}
-}
-
-func (s *Lines) decide(c *Conn, l *lineOf) {
-	if l.turn.state == undecided && l.some && s.choice.worth(c) {
-		s.shown++
-		l.turn.tell()
+	if s.records && matches && !s.hide(r) {
+		s.write(t, recordLine{c.ID, r})
 	}
 }
 
 // End implements [Sink].
 func (s *Lines) End(c *Conn, report *capture.Report) {
-	l := s.open[c]
-	if l == nil {
-		return
-	}
+	t := s.open[c]
 	delete(s.open, c)
-	if s.decide(c, l); l.turn.state == told && (s.reports || s.choice.Match == nil) {
-		s.write(l, reportLine{capture.Version, "report", c.ID, c.Conn.Client, c.Conn.Server, report})
+	if c.Shown && s.reports {
+		s.write(t, reportLine{capture.Version, "report", c.ID, c.Client, c.Server, report})
 	}
-	l.turn.end()
+	t.end()
 }
 
-func (s *Lines) write(l *lineOf, v any) {
+func (s *Lines) write(t *turn, v any) {
 	s.buf.Reset()
 	e := json.NewEncoder(&s.buf)
 	e.SetEscapeHTML(false)
@@ -121,11 +103,8 @@ func (s *Lines) write(l *lineOf, v any) {
 		s.turns.fail(err)
 		return
 	}
-	l.turn.Write(s.buf.Bytes())
+	t.Write(s.buf.Bytes())
 }
-
-// Shown returns how many connections were shown.
-func (s *Lines) Shown() int64 { return s.shown }
 
 // Close ends the output. The error is that of the output.
 func (s *Lines) Close() error { return s.turns.close() }

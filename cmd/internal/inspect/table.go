@@ -15,13 +15,11 @@ import (
 
 // A Table has a line for each connection.
 type Table struct {
-	choice Choice
 	w      io.Writer
 	open   map[*Conn]*row
 	start  time.Time // of the first connection
 	rows   []*row    // until the widths of the columns are known
 	widths []int
-	shown  int64
 	err    error
 }
 
@@ -29,7 +27,6 @@ type Table struct {
 type row struct {
 	number int64
 	what   string // what was asked for
-	some   bool   // a record matched
 	cells  []string
 }
 
@@ -38,41 +35,33 @@ type row struct {
 // in which connections end.
 const tableSample = 10_000
 
-var tableHead = []string{"#", "start", "lasted", "client", "server", "what", "frames", "bytes", "ended", "errors", "warnings", "notes"}
+var tableHead = []string{"#", "start", "lasted", "client", "server", "frames", "bytes", "err", "warn", "note", "ended", "what"}
 
 // rightAligned are the columns of numbers.
-var rightAligned = []string{"#", "start", "lasted", "frames", "bytes", "errors", "warnings", "notes"}
+var rightAligned = []string{"#", "start", "lasted", "frames", "bytes", "err", "warn", "note"}
 
 // NewTable returns a sink that writes a table to w.
-func NewTable(w io.Writer, x Choice) *Table {
-	return &Table{choice: x, w: w, open: map[*Conn]*row{}}
-}
+func NewTable(w io.Writer) *Table { return &Table{w: w, open: map[*Conn]*row{}} }
 
 // Begin implements [Sink].
 func (t *Table) Begin(c *Conn) {
 	if t.start.IsZero() {
 		t.start = c.First.Time()
 	}
-	if !t.choice.never(c) {
-		t.open[c] = &row{number: c.ID, what: "-"}
-	}
+	t.open[c] = &row{number: c.ID, what: "-"}
 }
 
 // Record implements [Sink].
-func (t *Table) Record(c *Conn, r *capture.Record) {
+func (t *Table) Record(c *Conn, r *capture.Record, _ bool) {
 	w := t.open[c]
-	if w == nil {
-		return
-	}
-	w.some = w.some || t.choice.match(c, r)
 	switch {
 	case r.Handshake != nil:
-		w.what = requested(&r.Handshake.Exchange)
+		w.what = requested(c, "ws", &r.Handshake.Exchange)
 		if !r.Handshake.Opened {
 			w.what += fmt.Sprintf(" (%d)", r.Handshake.Status)
 		}
 	case r.HTTP != nil && w.what == "-":
-		w.what = requested(r.HTTP)
+		w.what = requested(c, "http", r.HTTP)
 	case r.Start != nil && w.what == "-":
 		w.what = "(" + r.Start.As + ", its beginning is missing)"
 	case r.Net != nil && r.Net.TLS != nil && !r.Net.TLS.Decrypted:
@@ -83,11 +72,14 @@ func (t *Table) Record(c *Conn, r *capture.Record) {
 	}
 }
 
-func requested(x *capture.Exchange) string {
-	if x.Target == "" {
-		return "(the request is missing)"
+func requested(c *Conn, scheme string, x *capture.Exchange) string {
+	if c.TLS != nil {
+		scheme += "s"
 	}
-	return plain(x.Target, 60)
+	if x.Target == "" {
+		return scheme + " (the request is missing)"
+	}
+	return scheme + " " + plain(x.Target, 80)
 }
 
 // plain is the beginning of s without anything that moves a cursor.
@@ -110,25 +102,20 @@ func plain(s string, most int) string {
 // End implements [Sink].
 func (t *Table) End(c *Conn, report *capture.Report) {
 	w := t.open[c]
-	if w == nil {
-		return
-	}
 	delete(t.open, c)
-	if !w.some || !t.choice.worth(c) {
+	if !c.Shown {
 		return
 	}
-	t.shown++
 	both := func(a, b uint64) string { return fmt.Sprintf("%s/%s", short(a), short(b)) }
 	w.cells = []string{
 		fmt.Sprint(c.ID),
 		fmt.Sprintf("%.3f", c.First.Time().Sub(t.start).Seconds()),
 		lasted(c.Last.Since(c.First)),
 		c.Client.String(), c.Server.String(),
-		w.what,
 		both(report.Client.Frames, report.Server.Frames),
 		both(uint64(c.Sides[0].StreamBytes), uint64(c.Sides[1].StreamBytes)),
-		ended(report),
 		count(report.Errors), count(report.Warnings), count(report.Notes),
+		ended(report), w.what,
 	}
 	if t.widths != nil {
 		t.write(w.cells)
@@ -229,9 +216,6 @@ func (t *Table) write(cells []string) {
 	}
 	_, t.err = io.WriteString(t.w, strings.TrimRight(b.String(), " ")+"\n")
 }
-
-// Shown returns how many connections have a line.
-func (t *Table) Shown() int64 { return t.shown }
 
 // Close writes what is left. The error is that of the output.
 func (t *Table) Close() error {

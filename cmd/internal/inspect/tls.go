@@ -28,6 +28,9 @@ func (b tlsBridge) TLS(ev tlsview.Event) {
 		delete(c.of.waiting, c)
 		c.tellTLS(st)
 	case tlsview.Handshake:
+		if ev.ClientHello != nil {
+			c.random, c.hasRandom = ev.ClientHello.Random, true
+		}
 		if ev.ServerHello != nil && c.of.o.HoldForKeys > 0 {
 			c.of.waiting[c] = struct{}{}
 		}

@@ -43,6 +43,7 @@ type dialFlags struct {
 	reconnect      bool
 
 	verbose, hex bool
+	record       recordFlags
 	format       *choice
 }
 
@@ -125,6 +126,7 @@ another code with 56.
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell the traffic on standard error, as serve does")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes too; implies -v")
 	f.format = formatFlag(cmd)
+	f.record.add(cmd)
 	return cmd
 }
 
@@ -186,6 +188,12 @@ func (f *dialFlags) run(ctx context.Context, raw string, stdin, stdout, stderr *
 	if err != nil {
 		return err
 	}
+	recorder, err := f.record.start(stderr)
+	if err != nil {
+		return err
+	}
+	defer recorder.stop()
+	opts.Trace = websocket.JoinTraces(opts.Trace, recorder.trace())
 	return s.run(ctx, opts)
 }
 

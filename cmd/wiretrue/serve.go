@@ -32,6 +32,7 @@ type serveFlags struct {
 	anyOrigin  bool
 	quiet, hex bool
 	format     *choice
+	record     recordFlags
 	maxMessage size
 	drain      duration
 }
@@ -60,7 +61,8 @@ answers, a second one cuts them.`,
   wiretrue serve --listen 127.0.0.1:0 -x
   wiretrue serve --tls --listen 0.0.0.0:8443
   wiretrue serve --cert cert.pem --key key.pem --origin https://example.com
-  wiretrue serve -T json | jq .`,
+  wiretrue serve -T json | jq .
+  wiretrue serve --record traffic.pcapng`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), stdout, stderr) },
 	}
@@ -77,6 +79,7 @@ answers, a second one cuts them.`,
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not tell the traffic")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes too")
 	f.format = formatFlag(cmd)
+	f.record.add(cmd)
 	flags.Var(&f.drain, "drain", "`DURATION` that connections get to end after Ctrl-C")
 	return cmd
 }
@@ -107,6 +110,12 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr *os.File) error {
 	if !f.quiet {
 		opts.Trace = story.Live(out, story.Options{Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(stdout)})
 	}
+	recorder, err := f.record.start(stderr)
+	if err != nil {
+		return err
+	}
+	defer recorder.stop()
+	opts.Trace = websocket.JoinTraces(opts.Trace, recorder.trace())
 	services := newServices(opts)
 	server := &http.Server{
 		Handler:           services,

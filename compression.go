@@ -276,13 +276,9 @@ func (c *Conn) endInflating() {
 
 // compactWhenIdle reduces the memory of the windows to their content. It is
 // called by the heartbeat, which wakes the one who reads to do its part.
-func (c *Conn) compactWhenIdle(at int64) {
+func (c *Conn) compactWhenIdle() {
 	d := c.deflation
-	if d == nil {
-		return
-	}
-	after, last := int64(d.options.compactAfter()), d.lastUsed.Load()
-	if after == 0 || last == 0 || at-last < after || !d.lastUsed.CompareAndSwap(last, 0) {
+	if !d.Idle() {
 		return
 	}
 	c.mu.Lock()

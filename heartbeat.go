@@ -170,7 +170,7 @@ func (c *Conn) pingInterval() time.Duration {
 // beat looks after the connection, and says when it is to be looked after again.
 func (c *Conn) beat() {
 	at := now()
-	c.compactWhenIdle(at)
+	c.compactWhenIdle()
 	if limit := orDefault(c.opts.AssemblyTimeout, 5*time.Minute, 0); limit > 0 {
 		if since := c.assembling.Load(); since != 0 && time.Duration(at-since) > limit {
 			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(ErrAssemblyTimeout))

@@ -278,8 +278,7 @@ func (c *Conn) flush() {
 		if out == nil {
 			return
 		}
-		n, err := c.transport.tryWrite(out.b)
-		c.wrote(out.b[:n])
+		n, err := c.tryWrite(out.b)
 		switch {
 		case err != nil:
 			putWriteBuffer(out)
@@ -305,8 +304,10 @@ func (c *Conn) flushSlowly(out *buffer, n int) {
 			if timeout > 0 {
 				nc.SetWriteDeadline(time.Now().Add(timeout))
 			}
-			m, err := nc.Write(out.b[n:min(n+pieceSize, len(out.b))])
-			c.wrote(out.b[n : n+m])
+			piece := out.b[n:min(n+pieceSize, len(out.b))]
+			c.opts.Trace.sent(c, piece) // while it waits an answer to its beginning may come
+			m, err := nc.Write(piece)
+			c.sent.bytes.Add(uint64(m))
 			n += m
 			if err != nil {
 				putWriteBuffer(out)
@@ -334,9 +335,4 @@ func (c *Conn) takeQueue() *buffer {
 		c.encodePong(c.pong.next)
 	}
 	return out
-}
-
-func (c *Conn) wrote(b []byte) {
-	c.sent.bytes.Add(uint64(len(b)))
-	c.opts.Trace.sent(c, b)
 }

@@ -13,6 +13,7 @@ type Options struct {
 	HeadLimit   int         // most bytes of a head of HTTP; 0: handshake.DefaultLimit
 	Payload     int         // most bytes that a record shows of a payload or a body; 0: 4096; negative: none
 	Findings    int         // most findings that the Report holds; 0: 200. All are passed on as they happen
+	Inflate     int         // most bytes that a side's compressed messages come to, beside a hundred for each on the wire; 0: 16 MiB. Behind them nothing is inflated
 	ControlRate int         // most control frames of a side in a second; 0: 1000; negative: no limit
 	TLS         bool        // the streams were inside TLS
 
@@ -34,10 +35,9 @@ type Analyser struct {
 	witness   *wire.Witness // nil before the connection is open
 	exchanges []*exchange   // without a whole response, oldest first
 	opened    *Handshake    // with which the connection opened; nil: not known
-	deflate   bool          // frames may be compressed
+	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
-	scratch   [16 << 10]byte // for bytes that are unmasked in place
 
 	// While a direction is being guessed, what comes is held here in order.
 	queue   []item
@@ -59,6 +59,7 @@ func New(o Options, emit func(Record)) *Analyser {
 	}
 	o.Payload = orDefault(o.Payload, 4096)
 	o.Findings = orDefault(o.Findings, 200)
+	o.Inflate = orDefault(o.Inflate, 16<<20)
 	o.ControlRate = orDefault(o.ControlRate, 1000)
 	a := &Analyser{o: o, emits: emit}
 	for _, role := range []wire.Role{wire.Client, wire.Server} {

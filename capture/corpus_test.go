@@ -35,6 +35,18 @@ const (
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 )
 
+// opening is a good handshake, in which the extension is agreed on, if there
+// is one.
+func opening(extension string) []step {
+	request, response := goodRequest, goodResponse
+	if extension != "" {
+		offer := "permessage-deflate; client_max_window_bits"
+		request = strings.TrimSuffix(request, "\r\n") + "Sec-WebSocket-Extensions: " + offer + "\r\n\r\n"
+		response = strings.TrimSuffix(response, "\r\n") + "Sec-WebSocket-Extensions: " + extension + "\r\n\r\n"
+	}
+	return []step{{from: wire.Client, b: []byte(request)}, {from: wire.Server, b: []byte(response)}}
+}
+
 // step is a call of the Analyser.
 type step struct {
 	from wire.Role
@@ -102,7 +114,7 @@ func roleOf(name string) wire.Role {
 func stepsOf(v vectors.Vector) (steps []step) {
 	opened := false
 	if len(v.Steps) == 0 || v.Steps[0].Part != "request" {
-		steps = append(steps, step{from: wire.Client, b: []byte(goodRequest)}, step{from: wire.Server, b: []byte(goodResponse)})
+		steps = opening(v.Agreed)
 		opened = true
 	}
 	for i, s := range v.Steps {
@@ -219,7 +231,7 @@ func checkGoesOn(t *testing.T, v vectors.Vector) {
 	if b == nil {
 		return
 	}
-	r := wire.Receiver{Role: roleOf(v.To)}
+	r := wire.Receiver{Role: roleOf(v.To), Compression: v.Agreed != ""}
 	for in := slices.Clone(b); ; {
 		ev, n := r.Next(in)
 		in = in[n:]

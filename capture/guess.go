@@ -286,6 +286,7 @@ func (a *Analyser) beginFrames(s *side, m mark, at int64, confidence float64, ev
 	}
 	s.state = stateFrames
 	s.lossy = true
+	s.inflater.forget()
 	a.restart(s, false)
 	a.found(s, m, "found", evidence)
 }

@@ -65,13 +65,7 @@ sent as basic credentials. Proxies are taken from the environment.
 On a terminal lines can be edited, and called back with the arrow keys. A line
 that begins with a slash is a command:
 
-  /ping             send a ping and tell the round-trip time
-  /close [CODE [REASON]]
-                    close the connection, with 1000 if no code is given
-  /text TEXT        send a text message, even under -b
-  /hex DIGITS       send a binary message, its bytes in hexadecimal
-  /help             list the commands
-  //...             send the line, with one slash
+` + indented(commandHelp) + `
 
 In a pipe such lines are messages like any other, unless --commands is given.
 
@@ -259,7 +253,7 @@ func (f *dialFlags) options(s *session) (*websocket.RedialOptions, error) {
 	}
 	o.Trace = s.attempt.trace()
 	if f.verbose || f.hex {
-		o.Trace = both(o.Trace, story.Live(s.console.notices(), story.Options{
+		o.Trace = websocket.JoinTraces(o.Trace, story.Live(s.console.notices(), story.Options{
 			Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(s.stderr),
 		}))
 	}

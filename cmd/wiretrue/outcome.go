@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -135,6 +136,8 @@ func handshakeOutcome(e *websocket.HandshakeError, f *dialFlags, u *url.URL, a *
 func refusal(e *websocket.HandshakeError, f *dialFlags, u *url.URL) string {
 	words := firstLine(e)
 	switch {
+	case e.Status == http.StatusBadRequest && (u.Scheme == "ws" || u.Scheme == "http") && bytes.Contains(e.Body, []byte("HTTPS")):
+		return "the server speaks TLS there; wss:// in place of ws:// may be right"
 	case e.Status == http.StatusForbidden && f.origin != "" && (words == "" || strings.Contains(strings.ToLower(words), "origin")):
 		return fmt.Sprintf("Origin %s not allowed", f.origin)
 	case e.Header.Get("Location") != "":

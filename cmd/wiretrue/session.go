@@ -293,9 +293,9 @@ func (s *session) handle(ctx context.Context, c *websocket.Conn, ln line) (close
 			s.unsent = &ln // for the next connection
 		}
 	case "ping":
-		s.ping(ctx, c, t.payload)
+		s.ping(ctx, c)
 	case "pong":
-		s.console.note("/pong: the library cannot send a Pong that answers nothing yet")
+		c.Pong(ctx, []byte(t.payload)) // the end of the connection tells why it failed
 	case "help":
 		s.console.note("%s", commandHelp)
 	case "close":
@@ -305,10 +305,7 @@ func (s *session) handle(ctx context.Context, c *websocket.Conn, ln line) (close
 	return false
 }
 
-func (s *session) ping(ctx context.Context, c *websocket.Conn, payload string) {
-	if payload != "" {
-		s.console.note("/ping: the library cannot choose the payload of a Ping yet; sending one of its own")
-	}
+func (s *session) ping(ctx context.Context, c *websocket.Conn) {
 	go func() {
 		rtt, err := c.Ping(ctx)
 		if err != nil {

@@ -75,7 +75,7 @@ func (l *live) begin(c *websocket.Conn, title string, own capture.Party, tls boo
 	return k
 }
 
-func (l *live) handshake(c *websocket.Conn, request, response []byte, err error) {
+func (l *live) handshake(c *websocket.Conn, h *websocket.HandshakeTrace) {
 	now := time.Now()
 	title, own, tls := "", capture.Unknown, false
 	if c != nil {
@@ -90,10 +90,10 @@ func (l *live) handshake(c *websocket.Conn, request, response []byte, err error)
 	k := l.begin(c, title, own, tls)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.a.Bytes(wire.Client, now, 0, request)
-	k.a.Bytes(wire.Server, now, 0, response)
+	k.a.Bytes(wire.Client, h.Begun, 0, h.Request)
+	k.a.Bytes(wire.Server, now, 0, h.Response)
 	if c == nil {
-		k.finish(l, c, now, err)
+		k.finish(l, c, now, h.Err)
 	}
 }
 

@@ -268,10 +268,9 @@ func (t *Telling) onFrame(r *capture.Record) {
 				words += " " + quote(string(reason), lineText)
 			}
 		}
-	} else if s := excerpt(f.Payload, f.Header.Opcode == frame.Text && !f.Compressed); s != "" {
-		if f.Compressed {
-			s = "compressed " + s
-		}
+	} else if f.Compressed {
+		words += "  compressed " + spaced(f.Payload.Bytes, lineBytes, f.Payload.Size)
+	} else if s := excerpt(f.Payload, f.Header.Opcode == frame.Text); s != "" {
 		words += "  " + s
 	}
 	if f.Cut {
@@ -309,7 +308,7 @@ func (t *Telling) hex(f *capture.Frame) {
 
 func (t *Telling) message(r *capture.Record) {
 	m := r.Message
-	if m.Frames <= 1 && !m.Cut {
+	if m.Frames <= 1 && !m.Cut && !m.Compressed {
 		return // its frame has told it
 	}
 	frames := fmt.Sprintf("%d frames, #%d to #%d", m.Frames, m.FirstFrame, m.LastFrame)
@@ -317,12 +316,14 @@ func (t *Telling) message(r *capture.Record) {
 		frames = fmt.Sprintf("frame #%d", m.FirstFrame)
 	}
 	line := fmt.Sprintf("%s message (%s), %s", m.Type, frames, plural(int(m.Size), "byte"))
-	switch {
-	case m.Compressed:
-		line += ", compressed"
-	case m.Cut:
-	default:
-		line += "  " + excerpt(m.Payload, m.Type == "text")
+	if m.Compressed {
+		line += fmt.Sprintf(" inflated from %d", m.WireSize)
+	}
+	if s := excerpt(m.Payload, m.Type == "text"); s != "" && (m.Compressed || !m.Cut) {
+		line += "  " + s
+	}
+	if m.NotInflated != "" {
+		line += t.p.palette.warning(", no further: " + m.NotInflated)
 	}
 	if m.Cut {
 		line += t.p.palette.warning(", not whole")
@@ -507,6 +508,7 @@ func (t *Telling) numbers(r *capture.Report) {
 	row("binary messages", c.Binary, s.Binary)
 	row("fragmented messages", c.Fragmented, s.Fragmented)
 	row("compressed messages", c.Compressed, s.Compressed)
+	row("compression, times smaller", ratio(c), ratio(s))
 	row("payload of messages", c.DataPayload, s.DataPayload)
 	row("frame headers, bytes", c.HeaderBytes, s.HeaderBytes)
 	row("message size, least", least(c.Sizes), least(s.Sizes))
@@ -525,6 +527,14 @@ func (t *Telling) numbers(r *capture.Report) {
 		fmt.Fprintf(&t.buf, "  %-32s%16v\n", "opening handshake", r.Opening)
 	}
 	fmt.Fprintf(&t.buf, "  %-32s%16v\n", "from the first byte to the last", r.Stop.Sub(r.Start))
+}
+
+// ratio is how many bytes of a message one on the wire stands for.
+func ratio(n *capture.Numbers) string {
+	if n.Compressed == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", n.Compression)
 }
 
 func least(s capture.Spread) string  { return some(s, fmt.Sprint(s.Min)) }

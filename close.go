@@ -170,9 +170,7 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	c.ended, c.cause = true, cause
 	timer, onEnd := c.timer, c.onEnd
-	if c.deflation != nil {
-		c.returnCompressor()
-	}
+	c.deflation.end(&c.sender)
 	c.mu.Unlock()
 	if timer != nil {
 		timer.Stop()

@@ -220,30 +220,36 @@ func (d *deflation) mayCompressFrom(p []byte) bool {
 	return d != nil && deflate.Compressible(p)
 }
 
-// borrowCompressor sees to it that the sender has a Compressor. It is called
-// with mu held, as returnCompressor is.
-func (c *Conn) borrowCompressor() {
-	d := c.deflation
+// lend sees to it that the sender has a Compressor for a message, or the next
+// part of one.
+func (d *deflation) lend(s *wire.Sender) {
 	d.lastUsed.Store(now())
-	if c.sender.Compressor == nil {
-		c.sender.Compressor = getCompressor(d.sendBits, d.options.Level)
+	if s.Compressor == nil {
+		s.Compressor = getCompressor(d.sendBits, d.options.Level)
 		if len(d.sent) > 0 {
-			c.sender.Compressor.SetHistory(d.sent)
+			s.Compressor.SetHistory(d.sent)
 		}
 	}
 }
 
-// returnCompressor gives back what is not needed until the next message.
-func (c *Conn) returnCompressor() {
-	d, z := c.deflation, c.sender.Compressor
-	if z == nil || !d.sendFresh && !d.atOnce && !c.ended {
+// takeBack takes what is not needed until the next message.
+func (d *deflation) takeBack(s *wire.Sender) {
+	if s.Compressor == nil || !d.sendFresh && !d.atOnce {
 		return
 	}
-	if !d.sendFresh && !c.ended {
-		d.sent = z.AppendHistory(d.sent[:0])
+	if !d.sendFresh {
+		d.sent = s.Compressor.AppendHistory(d.sent[:0])
 	}
-	putCompressor(z, d.sendBits, d.options.Level)
-	c.sender.Compressor = nil
+	putCompressor(s.Compressor, d.sendBits, d.options.Level)
+	s.Compressor = nil
+}
+
+// end takes back what there is, for the connection has ended.
+func (d *deflation) end(s *wire.Sender) {
+	if d != nil && s.Compressor != nil {
+		putCompressor(s.Compressor, d.sendBits, d.options.Level)
+		s.Compressor = nil
+	}
 }
 
 // beginInflating sees to it that the receiver has a Decompressor for the
@@ -255,24 +261,16 @@ func (c *Conn) beginInflating(h frame.Header) {
 	}
 	d.lastUsed.Store(now())
 	if c.receiver.Decompressor == nil {
-		c.receiver.Decompressor = getDecompressor(d.recvBits)
-		if len(d.received) > 0 {
-			c.receiver.Decompressor.SetHistory(d.received)
-		}
+		c.receiver.Decompressor, _ = d.Decompressor()
 	}
 }
 
 // endInflating gives back what is not needed until the next message.
 func (c *Conn) endInflating() {
-	d, z := c.deflation, c.receiver.Decompressor
-	if z == nil || !d.recvFresh && !d.atOnce {
-		return
+	if d := c.deflation; c.receiver.Decompressor != nil && (d.recvFresh || d.atOnce) {
+		d.PutDecompressor(c.receiver.Decompressor)
+		c.receiver.Decompressor = nil
 	}
-	if !d.recvFresh {
-		d.received = z.AppendHistory(d.received[:0])
-	}
-	putDecompressor(z, d.recvBits)
-	c.receiver.Decompressor = nil
 }
 
 // compactWhenIdle reduces the memory of the windows to their content. It is

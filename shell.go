@@ -190,29 +190,32 @@ func (d *deflation) Receive(r *wire.Receiver) {
 	r.Compression, r.NoContextTakeover = true, d.recvFresh
 }
 
-// Decompressor returns one for the message that begins, and Done says whether to
-// give it back behind it: kept tells that it is the connection's while it lives.
+// Decompressor returns one for the message that begins. kept tells that it is
+// the connection's while it lives; otherwise it is to be given back behind the
+// message.
 func (d *deflation) Decompressor() (de *deflate.Decompressor, kept bool) {
 	d.lastUsed.Store(now())
-	return getDecompressor(d.recvBits), !d.recvFresh
+	de = getDecompressor(d.recvBits)
+	if len(d.received) > 0 {
+		de.SetHistory(d.received)
+	}
+	return de, !d.recvFresh && !d.atOnce
 }
 
-// PutDecompressor gives one back that is not kept.
-func (d *deflation) PutDecompressor(de *deflate.Decompressor) { putDecompressor(de, d.recvBits) }
+// PutDecompressor takes one back that is not kept.
+func (d *deflation) PutDecompressor(de *deflate.Decompressor) {
+	if !d.recvFresh {
+		d.received = de.AppendHistory(d.received[:0])
+	}
+	putDecompressor(de, d.recvBits)
+}
 
 // Message appends a message, compressed, to what is sent.
 func (d *deflation) Message(dst []byte, s *wire.Sender, op frame.Opcode, p []byte) ([]byte, error) {
-	d.lastUsed.Store(now())
 	s.NoContextTakeover = d.sendFresh
-	if s.Compressor == nil {
-		s.Compressor = getCompressor(d.sendBits, d.options.Level)
-	}
-	dst, err := s.CompressedMessage(dst, op, p, [4]byte{})
-	if d.sendFresh {
-		putCompressor(s.Compressor, d.sendBits, d.options.Level)
-		s.Compressor = nil
-	}
-	return dst, err
+	d.lend(s)
+	defer d.takeBack(s)
+	return s.CompressedMessage(dst, op, p, [4]byte{})
 }
 
 // Idle reports, once, that no message has been compressed for CompactAfter: the
@@ -239,5 +242,5 @@ func (p *Prepared) Append(dst []byte, s *wire.Sender, d *Deflation) ([]byte, err
 		return s.Encoded(dst, p.encoded, p.payload)
 	}
 	s.NoContextTakeover = d.sendFresh
-	return s.Encoded(dst, p.compress(compressedAs{d.sendBits, d.options.Level}), p.payload)
+	return p.appendCompressed(dst, s, d)
 }

@@ -41,8 +41,8 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 			case prepared != nil && c.role == wire.Server:
 				return prepared.append(dst, c, compress)
 			case compress:
-				c.borrowCompressor()
-				defer c.returnCompressor()
+				c.deflation.lend(&c.sender)
+				defer c.deflation.takeBack(&c.sender)
 				return c.sender.CompressedMessage(dst, op, p, key)
 			}
 			return c.sender.Message(dst, op, p, key)
@@ -172,12 +172,12 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	if err == nil {
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
 			if w.compress {
-				c.borrowCompressor()
+				c.deflation.lend(&c.sender)
 			}
 			return c.sender.Fragment(dst, w.op, p, fin, w.compress, key)
 		})
 		if fin && w.compress {
-			c.returnCompressor()
+			c.deflation.takeBack(&c.sender)
 		}
 	}
 	if err == nil {

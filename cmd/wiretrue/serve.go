@@ -34,6 +34,7 @@ type serveFlags struct {
 	format     *choice
 	record     recordFlags
 	maxMessage size
+	compress   compress
 	drain      duration
 }
 
@@ -76,6 +77,7 @@ answers, a second one cuts them.`,
 	flags.Var(&f.origins, "origin", "`ORIGIN` from which browsers may connect too, as https://example.com or https://*.example.com; may be repeated")
 	flags.BoolVar(&f.anyOrigin, "any-origin", false, "let pages from everywhere connect")
 	flags.Var(&f.maxMessage, "max-message", "`SIZE` of the largest message that is taken")
+	f.compress.add(flags, "agree to compress messages (RFC 7692), under these `PARAMETERS` if there are any, as server_max_window_bits=10,client_no_context_takeover")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not tell the traffic")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes too")
 	f.format = formatFlag(cmd)
@@ -106,6 +108,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr *os.File) error {
 	out := &output{w: stdout, lost: drain} // a server that nobody listens to has done its work
 	opts := websocket.AcceptOptions{Origins: f.origins.values, AnyOrigin: f.anyOrigin}
 	opts.ReadLimit = int64(f.maxMessage)
+	opts.Compression = f.compress.options(true)
 	opts.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	if !f.quiet {
 		opts.Trace = story.Live(out, story.Options{Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(stdout)})

@@ -155,6 +155,9 @@ func (k *liveConn) finish(l *live, c *websocket.Conn, now time.Time, cause error
 		k.t.Report(report)
 		return
 	}
+	if c != nil && c.Compression() != "" {
+		k.t.note(Saved(c.Stats()))
+	}
 	if c != nil || cause != nil && len(report.Findings) == 0 {
 		k.t.note(why(cause))
 	}
@@ -197,4 +200,17 @@ func (t *Telling) note(s string) {
 		t.more("this end: %s", safe(s))
 		t.flush()
 	}
+}
+
+// Saved says in words what compression has saved on a connection that has
+// agreed on it.
+func Saved(s websocket.Stats) string {
+	return "compression: received " + saved(s.Received) + ", sent " + saved(s.Sent)
+}
+
+func saved(c websocket.Counts) string {
+	if c.Compressed == 0 {
+		return "nothing compressed"
+	}
+	return fmt.Sprintf("%d bytes as %d (%.2f times smaller)", c.Uncompressed, c.Compressed, float64(c.Uncompressed)/float64(c.Compressed))
 }

@@ -19,6 +19,7 @@ import (
 // Accepted is an opening handshake that the server takes and has still to
 // answer.
 type Accepted struct {
+	Request     []byte // its head, for the Trace alone
 	Response    []byte // the head to send
 	Subprotocol string // "": none
 	Deflation   *Deflation
@@ -65,17 +66,25 @@ func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols [
 }
 
 // Conn returns the connection behind the handshake, once the Response is
-// written. early are bytes that came behind the request. request is for the
-// Trace alone.
-func (a *Accepted) Conn(nc net.Conn, request, early []byte) *Conn {
+// written. early are bytes that came behind the request.
+func (a *Accepted) Conn(nc net.Conn, early []byte) *Conn {
 	c := newConn(nc, wire.Server, &a.opts.Options, a.Subprotocol, a.Deflation, early)
 	if a.opts.Trace != nil {
-		a.opts.Trace.handshake(c, request, a.Response, nil)
+		a.opts.Trace.handshake(c, a.Request, a.Response, nil)
 		a.opts.Trace.received(c, early)
 	}
 	c.received.bytes.Add(uint64(len(early)))
 	return c
 }
+
+// Upgrade is Accept up to the connection below, to which the Response has been
+// written. early are bytes that came behind the request.
+func Upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (a *Accepted, nc net.Conn, early []byte, err error) {
+	return upgrade(w, r, opts, opts.Subprotocols, func(string) bool { return true })
+}
+
+// RequestOf returns the core's view of a request of net/http's.
+func RequestOf(r *http.Request) *handshake.Request { return requestOf(r) }
 
 // View returns what a Trace is told of a connection that is not a Conn: it
 // answers questions, and reads and writes nothing. End tells it the cause.

@@ -153,16 +153,15 @@ func (t *turn) payEnd(c *Conn) {
 func (t *turn) hangUp(c *Conn) {
 	c.mu.Lock()
 	how := c.hangup
-	if how == drain {
+	if how == drain && !c.sawEnd {
 		c.hangup = halfGone
 		halfClose(int(c.fd))
 	}
 	c.mu.Unlock()
-	switch how {
-	case drain:
+	if how == drain && !c.sawEnd {
 		t.read(c) // the peer's end may be there already
-	case halfGone:
-	default:
+	}
+	if c.phase == lingering && (c.sawEnd || how == cutOff || how == stay) {
 		t.drop(c)
 	}
 }

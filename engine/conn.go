@@ -32,6 +32,7 @@ type Conn struct {
 	hup     bool     // the end of the stream has been announced
 	unread  bool     // bytes wait in the kernel that the turn has left there
 	owesEnd bool     // OnClose is due when the function of Go returns
+	sawEnd  bool     // the peer's stream has ended
 	closed  bool     // the descriptor is
 	partial *partial // nil: the receiver is at rest
 	rare    *rare    // nil: nothing
@@ -290,10 +291,11 @@ func (c *Conn) Close(code websocket.StatusCode, reason string) error {
 		return c.closeStd(std, code, reason)
 	}
 	c.mu.Lock()
-	err := c.encodeClose(code, reason)
-	if err == nil && !c.opened {
-		c.more.cut = websocket.ErrClosedHere // there is nobody to understand a frame
+	if !c.opened { // there is nobody to understand a frame
+		c.mu.Unlock()
+		return c.CloseNow()
 	}
+	err := c.encodeClose(code, reason)
 	c.mu.Unlock()
 	switch {
 	case err == nil:
@@ -325,11 +327,12 @@ func (c *Conn) CloseNow() error {
 // encodeClose queues a Close frame. It is called with mu held.
 func (c *Conn) encodeClose(code websocket.StatusCode, reason string) error {
 	if c.ended {
-		return c.more.cause
+		return c.causeOfEnd()
 	}
 	q := c.output()
 	b, err := c.sender.Close(q.waiting, code, reason, [4]byte{})
 	if err != nil {
+		c.releaseEmpty()
 		return err
 	}
 	q.waiting = b
@@ -338,6 +341,15 @@ func (c *Conn) encodeClose(code websocket.StatusCode, reason string) error {
 	m.closing = &websocket.CloseError{Code: code, Reason: reason}
 	m.closeBy = clock() + int64(c.options().CloseTimeout)
 	return nil
+}
+
+// causeOfEnd is what a call returns that comes too late. It is called with mu
+// held.
+func (c *Conn) causeOfEnd() error {
+	if c.more == nil || c.more.cause == nil {
+		return net.ErrClosed
+	}
+	return c.more.cause
 }
 
 // failFrom makes the turn fail the connection, from any goroutine. It is called

@@ -57,9 +57,6 @@ func (t *turn) opened(c *Conn) {
 
 // readHead takes bytes of the request.
 func (t *turn) readHead(c *Conn, b []byte) {
-	if c.hangup != stay {
-		return // refused
-	}
 	head := b
 	if c.rare != nil && c.rare.head != nil {
 		c.rare.head = append(c.rare.head, b...)
@@ -86,8 +83,7 @@ func (t *turn) readHead(c *Conn, b []byte) {
 		c.traceHandshake(nil, head[:n], response, refused)
 		c.mu.Lock()
 		c.queueHead(response)
-		c.hangup = drain
-		c.phase = lingering
+		c.ended, c.hangup, c.phase = true, drain, lingering
 		c.mu.Unlock()
 		c.rare = nil
 		t.loop.wheel.set(c, t.now+int64(lingerTime))

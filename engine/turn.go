@@ -195,10 +195,12 @@ func (t *turn) handleBytes(c *Conn, b []byte) {
 // eof takes the end of the peer's stream, or an error of the transport's.
 func (t *turn) eof(c *Conn, err error) {
 	switch {
-	case c.phase == lingering, c.phase == handshaking:
-		if c.phase == handshaking {
-			t.refuseSilently(c, err)
-		}
+	case c.phase == lingering && err == nil:
+		c.sawEnd = true // what is left is to send
+	case c.phase == handshaking:
+		t.refuseSilently(c, err)
+		t.drop(c)
+	case c.phase == lingering:
 		t.drop(c)
 	case c.todo.Load()&held != 0, c.rare != nil && c.rare.stash != nil:
 		c.unread = true // comes again, behind what is held back

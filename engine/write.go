@@ -182,7 +182,7 @@ func (c *Conn) makeRoom(n int) error {
 		return websocket.ErrQueueFull
 	}
 	if c.ended {
-		return c.more.cause
+		return c.causeOfEnd()
 	}
 	return nil
 }

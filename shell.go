@@ -76,6 +76,15 @@ func (a *Accepted) Conn(nc net.Conn, early []byte) *Conn {
 	return c
 }
 
+// Upgrade is Accept up to the connection below, to which the Response has been
+// written. early are bytes that came behind the request.
+func Upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (a *Accepted, nc net.Conn, early []byte, err error) {
+	return upgrade(w, r, opts, opts.Subprotocols, func(string) bool { return true })
+}
+
+// RequestOf returns the core's view of a request of net/http's.
+func RequestOf(r *http.Request) *handshake.Request { return requestOf(r) }
+
 // View returns what a Trace is told of a connection that is not a Conn: it
 // answers questions, and reads and writes nothing. End tells it the cause.
 func (a *Accepted) View(local, remote net.Addr) (c *Conn, end func(cause error)) {

@@ -33,6 +33,7 @@ var commands = []struct {
 	{"run", "measure servers and print the table", runCommand},
 	{"list", "print the servers and the workloads", listCommand},
 	{"serve", "be one of the servers: serve [-addr A] [-mode M] NAME", serveCommand},
+	{"million", "hold as many idle connections as the machine takes", millionCommand},
 	{"load", "be the load, and print what was measured", loadCommand},
 }
 

@@ -82,6 +82,7 @@ type contestant struct {
 	binary string
 	cpus   string // GOMAXPROCS
 	cpu    int
+	base   int     // index of the contestant to compare with; -1: the best peer
 	fixed  *target // of --url
 }
 

@@ -50,6 +50,7 @@ type row struct {
 	Server, What string
 	Kind         server.Kind
 	Cells        []cell
+	base         int // index of the row to compare with, when it is not the best peer
 }
 
 // cell is what one server took for one workload.
@@ -57,7 +58,7 @@ type cell struct {
 	Values  []float64 // of the rounds
 	Median  float64
 	Spread  float64 // the median of the distances from the median, as a part of it
-	Ratio   float64 // to the best Go peer
+	Ratio   float64 // to the best Go peer, or to the first binary
 	Busy    float64 `json:",omitempty"` // in which part of the time the server had something to do
 	Rate    float64 `json:",omitempty"` // messages a second
 	Waiting bool    `json:",omitempty"` // the server waited for the load
@@ -76,6 +77,16 @@ func median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
+// pairwise returns the median of the ratios within the rounds, from which falls
+// out what disturbed a round as a whole.
+func pairwise(c, base *cell) float64 {
+	var ratios []float64
+	for i := range min(len(c.Values), len(base.Values)) {
+		ratios = append(ratios, c.Values[i]/base.Values[i])
+	}
+	return median(ratios)
+}
+
 func newResults(r *runner) *results {
 	all := &results{Machine: thisMachine(), Command: "bench/run " + strings.Join(os.Args[2:], " "), Rounds: r.rounds, Duration: r.duration}
 	for _, w := range r.workloads {
@@ -86,7 +97,7 @@ func newResults(r *runner) *results {
 		all.Columns = append(all.Columns, column{Group: w.group, Name: w.name(), Unit: unit, Target: w.target})
 	}
 	for _, c := range r.contestants {
-		all.Rows = append(all.Rows, row{Server: c.name, What: c.What, Kind: c.Kind, Cells: make([]cell, len(r.workloads))})
+		all.Rows = append(all.Rows, row{Server: c.name, What: c.What, Kind: c.Kind, Cells: make([]cell, len(r.workloads)), base: c.base})
 	}
 	return all
 }
@@ -114,7 +125,11 @@ func (a *results) finish() {
 			}
 		}
 		for j := range a.Rows {
-			if c := &a.Rows[j].Cells[i]; col.Best > 0 {
+			c := &a.Rows[j].Cells[i]
+			switch {
+			case a.Rows[j].base >= 0:
+				c.Ratio = pairwise(c, &a.Rows[a.Rows[j].base].Cells[i])
+			case col.Best > 0:
 				c.Ratio = c.Median / col.Best
 			}
 		}
@@ -154,7 +169,7 @@ func (a *results) tables() (tables []table) {
 		tables = append(tables, t)
 		from = to
 	}
-	if t := a.standing(); len(t.rows) > 1 {
+	if t := a.standing(); len(t.rows) > 1 && a.Rows[0].base < 0 {
 		tables = append(tables, t)
 	}
 	return tables
@@ -228,7 +243,7 @@ func (a *results) standing() table {
 	return t
 }
 
-const legend = "In each cell: the median of the rounds, the median distance from it, and the ratio to the best of the Go peers. w: the server waited for the load."
+const legend = "In each cell: the median of the rounds, the median distance from it, and the ratio to the best of the Go peers (of several binaries: to the first). w: the server waited for the load."
 
 // failures lists what could not be measured.
 func (a *results) failures() (lines []string) {

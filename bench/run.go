@@ -109,10 +109,12 @@ func runCommand(args []string) error {
 		if len(wanted) > 0 && !slices.Contains(wanted, s.Name) {
 			continue
 		}
-		c := contestant{Server: s, name: s.Name, binary: self, cpus: *procs, cpu: *serverCPU}
+		c := contestant{Server: s, name: s.Name, binary: self, cpus: *procs, cpu: *serverCPU, base: -1}
 		if len(labels) == 0 {
 			r.contestants = append(r.contestants, &c)
+			continue
 		}
+		c.base = len(r.contestants)
 		for _, label := range labels {
 			other := c
 			other.binary, other.name = binaries[label], s.Name+"@"+label
@@ -163,6 +165,7 @@ func stranger(rawURL string, pid int) (*contestant, error) {
 	return &contestant{
 		Server: &server.Server{Name: u.Host, Kind: server.Stranger, What: rawURL},
 		name:   u.Host,
+		base:   -1,
 		fixed:  &target{addr: u.Host, path: u.RequestURI(), pid: pid},
 	}, nil
 }

@@ -102,6 +102,7 @@ type Result struct {
 	CPU      time.Duration // of the server's process
 	Delay    time.Duration // that the server was ready to run and something else ran
 	Latency  *Latency      `json:",omitempty"` // with a Rate
+	Stopped  string        `json:",omitempty"` // why there are no more connections, of Idle
 }
 
 // PerMessage returns the server's processor time for a message, in microseconds.

@@ -43,8 +43,9 @@ type loop struct {
 	received  int64
 	unsent    int64 // with Messages
 	running   bool
-	delivered int // of the broadcast under way
-	free      []*conn
+	spinning  bool    // rather than waiting, while time is measured
+	delivered int     // of the broadcast under way
+	free      []*conn // between two turns, with a Rate
 	latency   *hdr.Histogram
 	err       error
 }
@@ -75,16 +76,19 @@ func Run(cfg Config, hold func(*Result) <-chan struct{}) (*Result, error) {
 		if err := l.exchange(); err != nil {
 			return nil, err
 		}
-		done := hold(&Result{Conns: l.open, Messages: l.received})
+		held := &Result{Conns: l.open, Messages: l.received}
+		if openErr != nil {
+			held.Stopped = openErr.Error()
+		}
+		done := hold(held)
 		for {
 			select {
 			case <-done:
-				return &Result{Conns: l.open}, openErr
+				return held, nil
 			default:
 				if l.turn(); l.err != nil {
 					return nil, l.err
 				}
-				time.Sleep(20 * time.Millisecond)
 			}
 		}
 	}
@@ -190,7 +194,13 @@ func (l *loop) reset(c *conn) {
 
 // turn handles what is ready now.
 func (l *loop) turn() {
-	n := poll(l.ep, l.events)
+	n := 0
+	if l.spinning {
+		n = poll(l.ep, l.events)
+	} else {
+		n, _ = syscall.EpollWait(l.ep, l.events, 10)
+		n = max(n, 0)
+	}
 	for _, e := range l.events[:n] {
 		i := int(e.Fd)
 		c := &l.conns[i]
@@ -323,7 +333,7 @@ func (l *loop) until(what string, done func() bool) error {
 		if l.turn(); l.err != nil {
 			return l.err
 		}
-		if spins%4096 == 0 {
+		if spins%4096 == 0 || !l.spinning {
 			if p := l.progress(); p != at {
 				at, since = p, time.Now()
 			} else if time.Since(since) > patient {
@@ -431,6 +441,7 @@ func (l *loop) timed(step func() bool) (*Result, error) {
 	}
 	var now time.Time
 	spins := 0
+	l.spinning = true
 	lasts := func(end time.Time) func() bool {
 		return func() bool {
 			step()

@@ -259,7 +259,7 @@ func (a *results) failures() (lines []string) {
 
 func (a *results) print(w io.Writer) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(out, "%s\n%d rounds of %v. %s\n", a.Machine, a.Rounds, a.Duration, legend)
+	fmt.Fprintf(out, "%s\n%d rounds of %v of the server's time. %s\n", a.Machine, a.Rounds, a.Duration, legend)
 	for _, t := range a.tables() {
 		fmt.Fprintf(out, "\n%s\n", t.title)
 		for _, line := range t.rows {
@@ -275,7 +275,7 @@ func (a *results) print(w io.Writer) error {
 
 func (a *results) markdown(w io.Writer) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "# Results\n\nWritten by `%s` on %s.\n\n%s.\n\n%d rounds, %v for one measurement, servers in random order in each round; the server on one processor with GOMAXPROCS=1, the load on another; every byte that comes back is compared. The server's processor time is the operating system's account of its whole process. %s Only ratios within one run can be compared.\n",
+	fmt.Fprintf(out, "# Results\n\nWritten by `%s` on %s.\n\n%s.\n\n%d rounds, %v of the server's processor time for one measurement, servers in random order in each round; the server on one processor with GOMAXPROCS=1, the load on another; every byte that comes back is compared. The server's processor time is the operating system's account of its whole process. %s Only ratios within one run can be compared.\n",
 		a.Command, a.Machine.Time.Format(time.DateOnly), a.Machine, a.Rounds, a.Duration, legend)
 	for _, t := range a.tables() {
 		fmt.Fprintf(out, "\n## %s\n\n", t.title)

@@ -42,7 +42,7 @@ func runCommand(args []string) error {
 		names     = fs.String("servers", "", "`names` with commas between; empty: all")
 		only      = fs.String("only", "", "measure only workloads whose name matches the `pattern`")
 		rounds    = fs.Int("rounds", 0, "how often everything is measured; the median counts. 0: 5, or 3 with -quick")
-		duration  = fs.Duration("duration", 0, "of one measurement. 0: 700ms, or 300ms with -quick")
+		duration  = fs.Duration("duration", 0, "of one measurement, in the server's processor time. 0: 500ms, or 200ms with -quick")
 		rawURL    = fs.String("url", "", "measure the server at this `ws://` URL, too")
 		pid       = fs.Int("pid", 0, "process `id` of the server at -url")
 		serverCPU = fs.Int("server-cpu", 0, "processor of the servers; -1: any")
@@ -68,7 +68,7 @@ func runCommand(args []string) error {
 	if err != nil {
 		return err
 	}
-	r := &runner{rounds: *rounds, warmup: 150 * time.Millisecond, duration: *duration, serverCPU: *serverCPU, loadCPU: *loadCPU, progress: isTerminal(os.Stderr)}
+	r := &runner{rounds: *rounds, warmup: 100 * time.Millisecond, duration: *duration, serverCPU: *serverCPU, loadCPU: *loadCPU, progress: isTerminal(os.Stderr)}
 	if *ci {
 		if err := r.countAll(); err != nil {
 			return err
@@ -82,9 +82,9 @@ func runCommand(args []string) error {
 		}
 	}
 	if r.duration == 0 {
-		r.duration = 700 * time.Millisecond
+		r.duration = 500 * time.Millisecond
 		if *quick {
-			r.duration = 300 * time.Millisecond
+			r.duration = 200 * time.Millisecond
 		}
 	}
 	pattern, err := regexp.Compile(*only)

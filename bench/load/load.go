@@ -54,12 +54,12 @@ type Config struct {
 	Conns    int
 	InFlight int // messages of one connection that are sent in one call, and then waited for
 	Deflate  Deflate
-	Rate     float64 // messages a second over all connections; 0: as fast as they come back
-	Warmup   time.Duration
-	Duration time.Duration
-	Messages int // how many to send, instead of a warm-up and a duration
-	PID      int // of the server, whose processor time is taken; 0: it is not
-	Sources  int // addresses to connect from, 127.0.0.2 and up; 0: the system's choice
+	Rate     float64       // messages a second over all connections; 0: as fast as they come back
+	Warmup   time.Duration // like Duration, before it
+	Duration time.Duration // of the measurement, in the server's processor time
+	Messages int           // how many to send, instead of a warm-up and a duration
+	PID      int           // of the server, whose processor time is taken; 0: it is not
+	Sources  int           // addresses to connect from, 127.0.0.2 and up; 0: the system's choice
 }
 
 // Flags makes the fields flags, with their present values as the defaults.
@@ -74,8 +74,8 @@ func (c *Config) Flags(fs *flag.FlagSet) {
 	fs.IntVar(&c.InFlight, "inflight", c.InFlight, "messages that a connection sends at once")
 	fs.StringVar((*string)(&c.Deflate), "deflate", string(c.Deflate), "compression to insist on: reset or takeover")
 	fs.Float64Var(&c.Rate, "rate", c.Rate, "messages a second over all connections; 0: as fast as they come back")
-	fs.DurationVar(&c.Warmup, "warmup", c.Warmup, "time before the measurement")
-	fs.DurationVar(&c.Duration, "duration", c.Duration, "time of the measurement")
+	fs.DurationVar(&c.Warmup, "warmup", c.Warmup, "processor time of the server before the measurement")
+	fs.DurationVar(&c.Duration, "duration", c.Duration, "processor time of the server during the measurement")
 	fs.IntVar(&c.Messages, "messages", c.Messages, "send exactly so many, instead of for a time")
 	fs.IntVar(&c.PID, "pid", c.PID, "process `id` of the server, to take its processor time")
 	fs.IntVar(&c.Sources, "sources", c.Sources, "loopback addresses to connect from")

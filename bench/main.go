@@ -34,6 +34,7 @@ var commands = []struct {
 	{"list", "print the servers and the workloads", listCommand},
 	{"serve", "be one of the servers: serve [-addr A] [-mode M] NAME", serveCommand},
 	{"million", "hold as many idle connections as the machine takes", millionCommand},
+	{"soak", "let clients of every kind loose on the servers of this library", soakCommand},
 	{"load", "be the load, and print what was measured", loadCommand},
 }
 

@@ -84,6 +84,32 @@ type Stats struct {
 	Mallocs    uint64 // since the start
 	HeapBytes  uint64
 	Goroutines int
+	Opened     int            // connections, of Ours
+	Ended      map[string]int // of those, by the cause
+}
+
+// accounts counts the connections of this process.
+var accounts struct {
+	mu     sync.Mutex
+	opened int
+	ended  map[string]int
+}
+
+// open accounts for a connection that was opened.
+func open() {
+	accounts.mu.Lock()
+	defer accounts.mu.Unlock()
+	accounts.opened++
+}
+
+// end accounts for the end of a connection.
+func end(cause string) {
+	accounts.mu.Lock()
+	defer accounts.mu.Unlock()
+	if accounts.ended == nil {
+		accounts.ended = map[string]int{}
+	}
+	accounts.ended[cause]++
 }
 
 // Main runs the server as a process of its own: it listens on the address,
@@ -112,7 +138,9 @@ func (s *Server) Main(addr string, mode Mode, in io.Reader, out io.Writer) error
 		}
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		json.NewEncoder(out).Encode(Stats{Mallocs: m.Mallocs, HeapBytes: m.HeapAlloc, Goroutines: runtime.NumGoroutine()})
+		accounts.mu.Lock()
+		json.NewEncoder(out).Encode(Stats{m.Mallocs, m.HeapAlloc, runtime.NumGoroutine(), accounts.opened, accounts.ended})
+		accounts.mu.Unlock()
 	}
 	return lines.Err()
 }

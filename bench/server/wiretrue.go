@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/bench/soak"
 )
 
 var wiretrue = &Server{
@@ -29,6 +30,8 @@ func serveWiretrue(ln net.Listener, mode Mode, read func(context.Context, *webso
 	}
 	var members room[*websocket.Conn]
 	return serveHTTP(ln, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
+		open()
+		defer func() { end(soak.Cause(c.Cause())) }()
 		if mode != Broadcast {
 			return read(ctx, c, func(m websocket.Message) error { return c.Write(ctx, m.Type, m.Data) })
 		}

@@ -129,12 +129,12 @@ func negotiate(opts *Options, offers []handshake.Extension) *deflation {
 func (o *AcceptOptions) validate() error {
 	for _, pattern := range o.Origins {
 		if !handshake.ValidOriginPattern(pattern) {
-			return fmt.Errorf("Origins: %q is no origin; expected scheme://host[:port]", pattern)
+			return fmt.Errorf("option Origins: %q is no origin; expected scheme://host[:port]", pattern)
 		}
 	}
 	for _, name := range o.Subprotocols {
 		if !handshake.IsToken(name) {
-			return fmt.Errorf("Subprotocols: %q is no token", name)
+			return fmt.Errorf("option Subprotocols: %q is no token", name)
 		}
 	}
 	return validateHeader(o.Header)

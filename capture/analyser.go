@@ -35,7 +35,7 @@ type Analyser struct {
 	witness   *wire.Witness // nil before the connection is open
 	exchanges []*exchange   // without a whole response, oldest first
 	opened    *Handshake    // with which the connection opened; nil: not known
-	deflate   bool          // frames may be compressed
+	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
 

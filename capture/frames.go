@@ -22,6 +22,7 @@ type frameReader struct {
 	joined       []byte // backs message.Payload
 	messageStart time.Time
 	inflater     inflater
+	requests     []request // without a response, oldest first
 
 	messageHeader frame.Header // the first of the message
 	messageAt     int64        // where it stands in the stream
@@ -31,7 +32,7 @@ type frameReader struct {
 
 	pings     wire.Pings
 	pingSeq   int64
-	pingMarks [2 * maxPings]pingMark // by pingSeq
+	pingMarks *[2 * maxPings]pingMark // by pingSeq; nil before the first
 	keys      keyWatch
 	rate      rateWatch
 }
@@ -163,7 +164,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 			if s.inMessage {
 				a.endMessage(s, m, s.message.LastFrame, true)
 			}
-			a.beginMessage(s, h)
+			a.beginMessage(s, m, h)
 		}
 		s.message.Frames++
 		s.message.LastFrame = s.frame.Number
@@ -183,7 +184,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 	}
 }
 
-func (a *Analyser) beginMessage(s *side, h *frame.Header) {
+func (a *Analyser) beginMessage(s *side, m mark, h *frame.Header) {
 	a.messages++
 	s.inMessage = true
 	s.joined = s.joined[:0]
@@ -196,8 +197,11 @@ func (a *Analyser) beginMessage(s *side, h *frame.Header) {
 		s.message.Type = "binary"
 	}
 	if s.message.Compressed = a.witness.Receiver(s.role).Inflating(); s.message.Compressed {
-		s.keepStart(h)
+		s.messageHeader, s.messageAt = *h, s.frame.Stream
 		a.beginInflating(s)
+		if !a.deflate {
+			a.bitWithoutMeaning(s, m)
+		}
 	}
 }
 
@@ -222,7 +226,8 @@ func (a *Analyser) note(s *side, m mark, ev *wire.Event) {
 			}
 		case rfc.ContinuationNeedsStart:
 			if s.lossy && s.message.FirstFrame == s.frame.Number && s.firstBack() {
-				continue // so may the start
+				s.message.Cut = true // so may the start
+				continue
 			}
 		}
 		f := broke(rule, s.party(), seenInFrame(rule, ev))
@@ -266,6 +271,7 @@ func bytesOf(rule rfc.Rule, ev *wire.Event) Hex {
 func (a *Analyser) endFrame(s *side, m mark) {
 	f := &s.frame
 	s.inFrame = false
+	f.Compressed = f.Compressed && !s.neverCompressed()
 	f.Last, f.LastPacket = m.at, m.packet
 	f.Payload = Excerpt{s.payload, f.Header.Length}
 	if f.Cut {
@@ -274,8 +280,9 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	s.start = m // the next one's first byte, if it is in the same bytes
 	a.numbers.frameEnd(s.role, f)
 	a.emit(KindFrame, m, s.party(), Record{Frame: f})
-	for _, f := range s.findings {
-		a.find(m, f)
+	for i := range s.findings {
+		a.explainBit(&s.findings[i], s)
+		a.find(m, s.findings[i])
 	}
 	s.findings = s.findings[:0]
 	if !f.Header.Opcode.Control() {
@@ -297,6 +304,7 @@ func (a *Analyser) endMessage(s *side, m mark, last int64, cut bool) {
 	} else {
 		g.Size = max(g.Size, g.WireSize)
 	}
+	a.watchID(s, m)
 	g.Payload = Excerpt{s.joined, g.Size}
 	a.numbers.message(s.role, g)
 	a.emit(KindMessage, m, s.party(), Record{Message: g})
@@ -312,6 +320,9 @@ func (a *Analyser) onControl(s *side, m mark, ev *wire.Event) {
 			p := pingMark{at: s.frame.First, frame: s.frame.Number}
 			if peer.inFrame && !peer.frame.Header.Opcode.Control() {
 				p.size = int(min(peer.frame.Header.Length, 1<<40)) // the Pong waits behind it
+			}
+			if s.pingMarks == nil {
+				s.pingMarks = new([2 * maxPings]pingMark)
 			}
 			s.pingMarks[s.pingSeq%int64(len(s.pingMarks))] = p
 			s.pingSeq++

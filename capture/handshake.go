@@ -181,14 +181,15 @@ func (a *Analyser) readAgreement(ex *exchange, r *handshake.Response) (handshake
 		h.Proof = "right"
 	}
 	if h.Key != "" && len(a.keys) < maxExchanges {
-		a.keys = append(a.keys, h.Key)
+		a.keys = append(a.keys, strings.Clone(h.Key))
 	}
 	h.Subprotocol = agreed.Subprotocol
 	for _, e := range agreed.Extensions {
 		h.Agreed = append(h.Agreed, e.String())
 	}
 	params, ok, brokenParams := deflate.Confirm(agreed.Extensions, ex.offer.Extensions)
-	ex.params, h.Deflate = params, ok || !brokenParams.Clean()
+	ex.params = params
+	h.Deflate = (ok || !brokenParams.Clean()) && (unseen || offersDeflate(ex))
 	return agreed, broken.Union(brokenParams)
 }
 
@@ -197,11 +198,10 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	client := &a.sides[wire.Client]
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
-	a.opened = &ex.Handshake
+	a.opened = ex.Handshake.summary()
 	a.openWitness(m)
-	if ex.Deflate {
-		a.agree(ex.params, false)
-	}
+	a.deflate = ex.Deflate
+	a.agree(ex.params, !ex.Deflate)
 	a.tellExchange(ex, m, Server)
 	a.enterFrames(s)
 	switch {
@@ -222,7 +222,8 @@ func (a *Analyser) openWitness(m mark) {
 // openUnseen opens a connection whose handshake was not seen.
 func (a *Analyser) openUnseen(m mark) {
 	a.openWitness(m)
-	a.agree(deflate.Params{}, true) // it may have been
+	a.deflate = true // it may have been
+	a.agree(deflate.Params{}, true)
 	for i := range a.sides {
 		a.sides[i].lossy = true
 		a.sides[i].inflater.forget()
@@ -237,10 +238,9 @@ func (a *Analyser) openUnseen(m mark) {
 func (a *Analyser) assumeOpen(m mark) {
 	if a.witness == nil {
 		a.openWitness(m)
-		if len(a.exchanges) == 0 || offersDeflate(a.exchanges[len(a.exchanges)-1]) {
-			a.agree(deflate.Params{}, true)
-			a.sides[wire.Server].inflater.forget()
-		}
+		a.deflate = len(a.exchanges) == 0 || offersDeflate(a.exchanges[len(a.exchanges)-1])
+		a.agree(deflate.Params{}, true)
+		a.sides[wire.Server].inflater.forget()
 	}
 	for _, ex := range a.exchanges {
 		ex.Cut = true
@@ -263,6 +263,26 @@ func (a *Analyser) enterFrames(s *side) {
 	s.shift = s.base
 	s.head = nil
 	a.release(s)
+}
+
+// summary is the handshake without the heads and the bodies. It refers to no
+// memory of them, since it is kept as long as the connection.
+func (h *Handshake) summary() *Handshake {
+	c := *h
+	c.RequestHeader, c.RequestBody, c.ResponseHeader, c.ResponseBody = nil, nil, nil, nil
+	for _, s := range []*string{
+		&c.Method, &c.Target, &c.RequestProto, &c.Reason, &c.ResponseProto,
+		&c.Origin, &c.Version, &c.Key, &c.Accept, &c.Mistake, &c.Subprotocol,
+	} {
+		*s = strings.Clone(*s)
+	}
+	for _, list := range []*[]string{&c.Host, &c.Subprotocols, &c.Offered, &c.Agreed, &c.Broken} {
+		*list = slices.Clone(*list)
+		for i := range *list {
+			(*list)[i] = strings.Clone((*list)[i])
+		}
+	}
+	return &c
 }
 
 func offersDeflate(ex *exchange) bool {

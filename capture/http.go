@@ -32,7 +32,6 @@ type exchange struct {
 	granted     bool      // with 101
 	sentAt      mark      // the request's head
 	last        mark
-	lastFrom    Party
 	requestLen  int64 // of the heads
 	responseLen int64
 }

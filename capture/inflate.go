@@ -7,7 +7,6 @@ import (
 
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/deflate"
-	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
@@ -43,9 +42,9 @@ type inflater struct {
 	spent   bool   // they have, and no more is inflated
 }
 
-// agree sets both directions up for what was agreed on.
+// agree sets both directions up for what was agreed on. With guess, nothing
+// is known to be, and RSV1 is taken for what it may mean.
 func (a *Analyser) agree(agreed deflate.Params, guess bool) {
-	a.deflate = true
 	a.witness.Agree(agreed)
 	for i := range a.sides {
 		a.sides[i].inflater = inflater{guess: guess, allowed: uint64(a.o.Inflate)}
@@ -129,17 +128,60 @@ func (a *Analyser) notInflated(s *side, m mark) bool {
 		return false
 	case z.guess:
 		s.message.NotInflated = fault.String()
-		f := broke(rfc.ReservedBitsZero, s.party(), s.messageHeader.String())
-		f.From, f.Frame = s.party(), s.message.FirstFrame
-		f.Offset, f.Stream = s.messageAt-s.base, s.messageAt
-		f.At, f.Packet = m.at, m.packet
-		f.Bytes = s.messageHeader.Append(nil)
-		f.Mistake = "the payload is not compressed"
-		s.findings = append(s.findings, f)
+		if a.deflate {
+			a.bitWithoutMeaning(s, m)
+		}
 		return false
 	}
 	s.message.NotInflated = fault.String()
-	return true
+	return a.deflate
+}
+
+// bitWithoutMeaning says that RSV1 is set in the first frame of the message
+// although no compression was agreed on.
+func (a *Analyser) bitWithoutMeaning(s *side, m mark) {
+	f := broke(rfc.ReservedBitsZero, s.party(), s.messageHeader.String())
+	f.From, f.Frame = s.party(), s.message.FirstFrame
+	f.Offset, f.Stream = s.messageAt-s.base, s.messageAt
+	f.At, f.Packet = m.at, m.packet
+	f.Bytes = s.messageHeader.Append(nil)
+	s.findings = append(s.findings, f)
+}
+
+// neverCompressed reports whether the message, under an RSV1 of which the
+// meaning is not known, looks as if it were what its frame says.
+func (s *side) neverCompressed() bool {
+	switch s.message.NotInflated {
+	case "", windowUnknown, missingBytes, abandoned, overLimit:
+		return false
+	}
+	return s.inflater.guess && (s.message.Size == 0 || printable(s.payload))
+}
+
+// explainBit adds what the payload tells of a reserved bit without a meaning,
+// once the frame is whole.
+func (a *Analyser) explainBit(f *Finding, s *side) {
+	if f.Rule != rfc.ReservedBitsZero || !s.message.Compressed || f.Frame != s.message.FirstFrame {
+		return
+	}
+	switch {
+	case s.neverCompressed():
+		f.Mistake = "the payload is not compressed"
+		return
+	case s.message.Size == 0 && !s.frame.Header.Fin: // it may be either
+		return
+	}
+	f.Mistake = "the payload is compressed, although permessage-deflate was not agreed on"
+	switch h := a.opened; {
+	case h == nil:
+	case len(h.Agreed) > 0 && len(h.Offered) == 0:
+		f.Mistake += ": the server answers with it, and the client did not offer it"
+	case len(h.Offered) == 0:
+		f.Mistake += ": the client did not offer it"
+	case len(h.Agreed) == 0:
+		f.Mistake += ": the client offered it, and the server did not answer the offer"
+	}
+	f.Do = "Send compressed frames only when the response names permessage-deflate. When it did and this capture does not show it, a proxy removed the header."
 }
 
 // inflationFault returns what is wrong with the message that is being inflated.
@@ -164,9 +206,15 @@ func (a *Analyser) endInflating(s *side, m mark) {
 	if g.Cut && g.NotInflated == "" {
 		g.NotInflated = abandoned
 	}
-	if g.NotInflated != "" {
+	switch {
+	case g.NotInflated != "":
 		z.forget()
-	} else {
+		if s.neverCompressed() && g.Frames == 1 {
+			g.Compressed, g.NotInflated = false, ""
+			g.Size = g.WireSize
+			s.joined = append(s.joined[:0], s.payload...)
+		}
+	default:
 		a.inflatedWhole(s, m, d)
 	}
 	decompressors[z.bits].Put(d)
@@ -177,9 +225,11 @@ func (a *Analyser) inflatedWhole(s *side, m mark, d *deflate.Decompressor) {
 	z := &s.inflater
 	if z.guess {
 		z.guess = false
-		f := found("capture-compression-guessed", Unknown, "RSV1 is set and the payload, inflated, comes to %d bytes", s.message.Size)
-		a.inFrame(&f, s, m)
-		a.find(m, f)
+		if a.deflate {
+			f := found("capture-compression-guessed", Unknown, "RSV1 is set and the payload, inflated, comes to %d bytes", s.message.Size)
+			a.inFrame(&f, s, m)
+			a.find(m, f)
+		}
 	}
 	if z.failed > 0 {
 		f := found("capture-window-unknown", Unknown, "%s of %s refer to bytes before those that are known; this one and, as a rule, those behind it do not", count(z.failed, "compressed message"), the(s.party()))
@@ -236,9 +286,4 @@ func printable(b []byte) bool {
 		}
 	}
 	return len(b) > 0
-}
-
-// keepStart remembers the header with which the side's message begins.
-func (s *side) keepStart(h *frame.Header) {
-	s.messageHeader, s.messageAt = *h, s.frame.Stream
 }

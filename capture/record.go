@@ -119,7 +119,7 @@ type Handshake struct {
 	Subprotocol    string   `json:"subprotocol,omitempty"`
 	Offered        []string `json:"extensions_offered,omitempty"`
 	Agreed         []string `json:"extensions,omitempty"`
-	Deflate        bool     `json:"permessage_deflate"` // agreed: frames may be compressed
+	Deflate        bool     `json:"permessage_deflate"` // offered and agreed to: frames may be compressed
 	Broken         []string `json:"broken,omitempty"`   // the ids of the rules that it breaks
 }
 
@@ -161,6 +161,13 @@ type Message struct {
 	// NotInflated says why a compressed message was not inflated to its end.
 	// Size and Payload are then what came out before.
 	NotInflated string `json:"not_inflated,omitempty"`
+
+	// Of text that is a JSON object with an id. Of a response, the message of
+	// the other side that it answers, and the time from that one's last byte to
+	// its own first.
+	ID      string        `json:"id,omitempty"`
+	Answers int64         `json:"answers,omitempty"`
+	After   time.Duration `json:"after_ns,omitempty"`
 }
 
 // Ping is a Ping and the Pong that answered it. The Record's From sent the

@@ -250,17 +250,7 @@ func seenInFrame(rule rfc.Rule, ev *wire.Event) string {
 func (a *Analyser) explainFrame(f *Finding, s *side, ev *wire.Event) {
 	switch f.Rule {
 	case rfc.ReservedBitsZero:
-		if a.deflateBelief(&ev.Header) {
-			f.Mistake = "the sender compresses, although permessage-deflate was not agreed on"
-			switch {
-			case a.opened == nil:
-			case len(a.opened.Offered) == 0:
-				f.Mistake += ": the client did not offer it"
-			case len(a.opened.Agreed) == 0:
-				f.Mistake += ": the client offered it and the server did not answer the offer"
-			}
-			f.Do = "Send compressed frames only when the response names permessage-deflate. When it did and this capture does not show it, a proxy removed the header."
-		} else if a.deflate && ev.Header.RSV == frame.RSV1 {
+		if a.deflate && ev.Header.RSV == frame.RSV1 {
 			f.Mistake = "with permessage-deflate, RSV1 is set in the first frame of a data message only"
 		}
 	case rfc.InflatablePayload:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -51,9 +52,14 @@ const (
 	grepPayload    = 64 << 10 // and in which --grep searches
 	holdForKeys    = 1 << 20  // bytes of each direction of a live capture
 	copyOfKeyLog   = 64 << 20 // most bytes of a key log that are kept for -w
+
+	gcPercent = 40 // what is kept of very many connections is most of the memory, and lives long
 )
 
 func (n *inspection) run(args []string) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if err := n.openKeyLog(); err != nil {
 		return err
 	}

@@ -28,14 +28,18 @@ type link struct {
 
 // A half is one direction on its way.
 type half struct {
-	clear  bool   // it does not speak TLS
-	raw    bool   // its bytes pass the session by: it speaks TLS to somebody who does not
-	start  []byte // its first bytes, until it is known whether the other side speaks TLS too
-	first  stamp  // of start
-	next   int64  // offset of the next byte of TCP
-	fin    int64  // where its FIN stands; -1: there was none
-	finish stamp  // of the FIN
-	ended  bool
+	clear bool // it does not speak TLS
+	raw   bool // its bytes pass the session by: it speaks TLS to somebody who does not
+	ended bool
+	next  int64      // offset of the next byte of TCP
+	fin   int64      // where its FIN stands; -1: there was none
+	start *beginning // until it is known whether the other side speaks TLS too
+}
+
+// A beginning is a direction's first bytes.
+type beginning struct {
+	b []byte
+	stamp
 }
 
 type stamp struct {
@@ -44,7 +48,7 @@ type stamp struct {
 }
 
 const (
-	maxStart = 2 << 10 // bytes of half.start: enough for the Analyser to know TLS by
+	maxStart = 2 << 10 // bytes of a beginning: enough for the Analyser to know TLS by
 	noFIN    = -1
 )
 
@@ -76,17 +80,23 @@ func (b *bridge) Data(fc *flow.Conn, dir flow.Dir, run flow.Run) {
 	c := fc.User.(*Conn)
 	h := &c.half[dir]
 	h.next = run.Offset + int64(len(run.Data))
-	if c.session == nil {
+	if c.session == nil && !c.plain() {
 		c.session = tlsview.NewSession(b.o.Keys, tlsBridge{c}, &tlsview.Options{Hold: b.o.HoldForKeys})
 	}
-	if h.raw {
+	if h.raw || c.plain() {
 		c.bytes(dir, stamp{run.Time, run.Packet}, run.Data)
 	} else {
 		c.session.Data(dir, run)
-		c.weigh(dir, run)
+		if c.weigh(dir, run); c.plain() {
+			c.session = nil
+		}
 	}
 	c.arrived(dir)
 }
+
+// plain reports whether neither direction speaks TLS. A session then has
+// nothing left to do.
+func (c *Conn) plain() bool { return c.half[0].clear && c.half[1].clear }
 
 // weigh keeps the beginning of a direction that speaks TLS until it is known
 // whether the other one does. When it does not, TLS and something else were
@@ -103,8 +113,8 @@ func (c *Conn) weigh(dir flow.Dir, run flow.Run) {
 		h.start, peer.start = nil, nil
 	case peer.clear:
 		c.bypass(dir, st, run.Data)
-	case h.first.packet == 0:
-		h.first, h.start = st, append([]byte(nil), run.Data[:min(len(run.Data), maxStart)]...)
+	case h.start == nil && h.next == int64(len(run.Data)):
+		h.start = &beginning{append([]byte(nil), run.Data[:min(len(run.Data), maxStart)]...), st}
 	}
 }
 
@@ -112,7 +122,7 @@ func (c *Conn) weigh(dir flow.Dir, run flow.Run) {
 func (c *Conn) notTLS(dir flow.Dir) {
 	c.half[dir].clear = true
 	if peer := &c.half[dir.Reverse()]; peer.start != nil {
-		c.bypass(dir.Reverse(), peer.first, peer.start)
+		c.bypass(dir.Reverse(), peer.start.stamp, peer.start.b)
 	}
 }
 
@@ -133,7 +143,8 @@ func (c *Conn) bytes(dir flow.Dir, st stamp, b []byte) {
 // arrived ends a direction whose FIN was only waiting for the bytes before it.
 func (c *Conn) arrived(dir flow.Dir) {
 	if h := &c.half[dir]; h.fin != noFIN && !h.ended && h.next >= h.fin {
-		c.end(dir, h.finish, capture.FIN)
+		fin := c.Sides[dir].FIN
+		c.end(dir, stamp{fin.Time(), fin.Packet}, capture.FIN)
 	}
 }
 
@@ -164,7 +175,7 @@ func (b *bridge) Event(fc *flow.Conn, ev flow.Event) {
 		}
 		c.net(ev, capture.NetMiddle, 0, 0, text)
 	case flow.FIN:
-		h.fin, h.finish = ev.Offset, st
+		h.fin = ev.Offset
 		c.arrived(ev.Dir)
 	case flow.RST:
 		if !ev.OutOfWindow {
@@ -248,9 +259,10 @@ func (c *Conn) record(r capture.Record) {
 	if c.hidden {
 		return
 	}
-	x := &c.of.o.Choice
-	matches := x.Match == nil || x.Match(c, &r)
+	x, shown := &c.of.o.Choice, &c.of.record
+	*shown = r // once, where it need not be allocated
+	matches := x.Match == nil || x.Match(c, shown)
 	c.matched = c.matched || matches
 	c.Shown = c.matched && x.worth(c)
-	c.of.sink.Record(c, &r, matches)
+	c.of.sink.Record(c, shown, matches)
 }

@@ -81,6 +81,8 @@ type Inspector struct {
 	known   int                // secrets in the key log when they were last looked for
 	passed  int64
 	begin   time.Time // of the capture
+	segment packet.Segment
+	record  capture.Record
 }
 
 // New returns an Inspector that shows what it finds to a sink.
@@ -103,15 +105,15 @@ func (i *Inspector) Packet(p *packet.Packet) bool {
 	if i.totals.Packets++; i.totals.Packets == 1 {
 		i.begin = p.Time
 	}
-	var s packet.Segment
-	if i.decoder.Decode(p, &s) != packet.IsTCP || i.o.Filter != nil && !i.o.Filter.Match(&s) {
+	s := &i.segment
+	if i.decoder.Decode(p, s) != packet.IsTCP || i.o.Filter != nil && !i.o.Filter.Match(s) {
 		return true
 	}
 	i.totals.Segments++
 	if s.Truncated() {
 		i.totals.Cut++
 	}
-	i.tracker.Segment(&s)
+	i.tracker.Segment(s)
 	i.passed++
 	return i.o.Packets <= 0 || i.passed < i.o.Packets
 }

@@ -245,6 +245,7 @@ const (
 	NetWindowOpen  NetKind = "window-open"    // From takes bytes again, after Duration
 	NetKeepAlive   NetKind = "keep-alive"     // a TCP keep-alive probe
 	NetTLS         NetKind = "tls"            // TLS: the facts of its handshake
+	NetTLSRecord   NetKind = "tls-record"     // TLS: From sent a record that is not decrypted; Text: its content's type; Bytes: of content, or about
 	NetAlert       NetKind = "alert"          // TLS: From sent an alert; Text: its name
 )
 

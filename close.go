@@ -229,6 +229,7 @@ func (c *Conn) drainAndHangUp() {
 		half.CloseWrite()
 		c.opts.Trace.transport(c, TransportFinished)
 	}
+	c.transport.wake.next(nc) // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := parkedBuffers.Get().(*buffer)
 	defer parkedBuffers.Put(buf)

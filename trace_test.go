@@ -114,6 +114,23 @@ func TestTraceTellsTheEnd(t *testing.T) {
 	})
 }
 
+func TestAClientLetsTheServerEndTCP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTold()
+		c, p := wstest.ServePeer(t, &websocket.DialOptions{Options: websocket.Options{Trace: l.trace()}})
+		closed := make(chan error)
+		go func() { closed <- c.Close(t.Context(), 1000, "") }()
+		p.WantClose(1000)
+		p.Send(`88 02 03e8`)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait() // until what the end of Close's context sets off is over
+		p.End()
+		l.want(t, "ended by the peer", "closed here")
+	})
+}
+
 func TestTraceTellsTheEndOfTCP(t *testing.T) {
 	open := func(t *testing.T, l *told) (c *websocket.Conn, peer *net.TCPConn) {
 		near, far := tcpEnds(t)

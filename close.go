@@ -118,7 +118,7 @@ func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
 func (c *Conn) fail(code StatusCode, reason string, cause error) error {
 	c.sendClose(code, reason) // refused if one was sent before, which is as good
 	if c.end(cause) {
-		go c.drainAndHangUp()
+		go c.drainAndHangUp(true)
 	}
 	return c.Cause()
 }
@@ -194,7 +194,7 @@ func (c *Conn) hangUp() {
 		c.closeTransport()
 		return
 	}
-	go c.drainAndHangUp()
+	go c.drainAndHangUp(c.role == wire.Client)
 }
 
 // flushed reports whether nothing waits to be sent.
@@ -204,9 +204,10 @@ func (c *Conn) flushed() bool {
 	return !c.queue.flushing
 }
 
-// drainAndHangUp waits until what waits is sent and the peer has ended the TCP
-// connection, each for lingerTime at most, and ends the transport.
-func (c *Conn) drainAndHangUp() {
+// drainAndHangUp waits until what waits is sent and, if it is to drain, until the
+// peer has ended the TCP connection, each for lingerTime at most, and ends the
+// transport.
+func (c *Conn) drainAndHangUp(drain bool) {
 	nc := c.transport.nc
 	defer c.closeTransport()
 	timeout := time.NewTimer(lingerTime)
@@ -224,6 +225,9 @@ func (c *Conn) drainAndHangUp() {
 		case <-timeout.C:
 			return
 		}
+	}
+	if !drain {
+		return
 	}
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && c.role == wire.Server {
 		half.CloseWrite()

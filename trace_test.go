@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/wstest"
@@ -128,6 +129,20 @@ func TestAClientLetsTheServerEndTCP(t *testing.T) {
 		synctest.Wait() // until what the end of Close's context sets off is over
 		p.End()
 		l.want(t, "ended by the peer", "closed here")
+	})
+}
+
+func TestAServerEndsTheTransportAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // over a pipe, whose directions do not end by themselves
+		c, p := wstest.DialPeer(t, nil)
+		began := time.Now()
+		p.Send(`88 82 00000000 03e8`)
+		c.CloseRead(t.Context())
+		p.WantClose(1000)
+		p.WantEnd()
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the server waited %v for the client to end", waited)
+		}
 	})
 }
 

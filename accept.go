@@ -58,39 +58,48 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 // accept is Accept for the subprotocols, of which those are refused that
 // nothing serves.
 func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string, served func(subprotocol string) bool) (*Conn, error) {
+	accepted, nc, early, err := upgrade(w, r, opts, subprotocols, served)
+	if err != nil {
+		return nil, err
+	}
+	return accepted.Conn(nc, early), nil
+}
+
+// upgrade is accept up to the connection below.
+func upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string, served func(subprotocol string) bool) (a *Accepted, nc net.Conn, early []byte, err error) {
 	begun := time.Now()
 	if r.ProtoMajor >= 2 {
-		return nil, refuse(w, r, opts, &HandshakeError{
+		return nil, nil, nil, refuse(w, r, opts, &HandshakeError{
 			Status: http.StatusHTTPVersionNotSupported,
 			Err:    fmt.Errorf("the request came over %s, and the upgrade is HTTP/1.1's", r.Proto),
 		})
 	}
-	accepted, refused := opts.answer(requestOf(r), r.TLS != nil, subprotocols, served)
+	a, refused := opts.answer(requestOf(r), r.TLS != nil, subprotocols, served)
 	if refused != nil {
-		return nil, refuse(w, r, opts, refused)
+		return nil, nil, nil, refuse(w, r, opts, refused)
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		accepted.Deflation.release()
-		return nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
+		a.Deflation.release()
+		return nil, nil, nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	early, err := takeBuffered(rw.Reader)
+	early, err = takeBuffered(rw.Reader)
 	if err == nil {
 		nc.SetDeadline(begun.Add(handshakeTimeout))
-		_, err = nc.Write(accepted.Response)
+		_, err = nc.Write(a.Response)
 	}
 	if err != nil {
 		nc.Close()
-		accepted.Deflation.release()
+		a.Deflation.release()
 		err = &HandshakeError{Err: err}
-		opts.Trace.handshake(nil, nc, traceOf(r, begun, accepted.Response, err))
-		return nil, err
+		opts.Trace.handshake(nil, nc, traceOf(r, begun, a.Response, err))
+		return nil, nil, nil, err
 	}
 	nc.SetDeadline(time.Time{})
 	if opts.Trace != nil {
-		accepted.Handshake = traceOf(r, begun, accepted.Response, nil)
+		a.Handshake = traceOf(r, begun, a.Response, nil)
 	}
-	return accepted.Conn(nc, early), nil
+	return a, nc, early, nil
 }
 
 // negotiate is the server's part in agreeing on compression.
@@ -159,6 +168,15 @@ func choose(mine, theirs []string) string {
 		}
 	}
 	return ""
+}
+
+// unserved says why there is no service for a client.
+func unserved(offered, served []string) string {
+	what := "no subprotocol was offered"
+	if len(offered) > 0 {
+		what = fmt.Sprintf("no service for the subprotocols %q", offered)
+	}
+	return fmt.Sprintf("%s; the services here are %q", what, served)
 }
 
 // seenOf says what the request had where the rule expects something else.

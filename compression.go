@@ -15,6 +15,7 @@ import (
 // CompressionLevel trades time for size.
 type CompressionLevel = deflate.Level
 
+// The compression levels.
 const (
 	CompressionDefault = deflate.Default
 	CompressionFastest = deflate.Fastest

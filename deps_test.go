@@ -18,7 +18,8 @@ const importOrder = `
 	wire/handshake
 	wire/deflate
 	wire
-	., capture, record, conform
+	., capture, conform
+	record
 	engine
 	wstest
 	examples/*

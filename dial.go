@@ -75,8 +75,8 @@ type DialOptions struct {
 // Authorization. A host name that is not ASCII must be given in its ASCII form
 // (xn--).
 //
-// An upgrade that is refused or broken is a *HandshakeError. What goes wrong
-// before it is the error of the resolver, the network, the proxy or TLS,
+// An upgrade that is refused or broken is a *HandshakeError. A mistake in the URL
+// or the options is ErrInput. What else goes wrong before the upgrade is the error of the resolver, the network, the proxy or TLS,
 // wrapped; when ctx or HandshakeTimeout ends first, the error of the context.
 // ctx does not bear on the connection that is returned. opts may be nil, and
 // must not change while the connection lives.
@@ -111,11 +111,15 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	}
 }
 
-// inputError is a mistake in the URL or the options: another attempt will not
-// go better.
+// ErrInput is what Dial's error is, besides what it says, when the URL or the
+// options are wrong: another attempt will not go better.
+var ErrInput = errors.New("websocket: a mistake in the URL or the options")
+
 type inputError struct{ error }
 
 func (e *inputError) Unwrap() error { return e.error }
+
+func (e *inputError) Is(target error) bool { return target == ErrInput }
 
 // forOtherHost returns the options without what only the first host may see.
 func (o *DialOptions) forOtherHost() *DialOptions {
@@ -188,7 +192,7 @@ func (t *target) parseUnix() error {
 	u := t.url
 	socket, path, _ := strings.Cut(u.EscapedPath(), ":")
 	socket, err := url.PathUnescape(socket)
-	if err != nil || socket == "" || u.Host != "" {
+	if err != nil || socket == "" || socket == "/" || u.Host != "" {
 		return fmt.Errorf("%q names no socket; expected ws+unix:///path/of/socket:/path", u.Redacted())
 	}
 	if u.Path, err = url.PathUnescape(path); err != nil {

@@ -55,7 +55,7 @@ func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols [
 	if !served(a.Subprotocol) {
 		return nil, &HandshakeError{
 			Status: http.StatusBadRequest,
-			Detail: fmt.Sprintf("no service for the subprotocols %q, only for %q", offer.Subprotocols, subprotocols),
+			Detail: unserved(offer.Subprotocols, subprotocols),
 		}
 	}
 	agreed := handshake.Agreement{Subprotocol: a.Subprotocol}
@@ -75,6 +75,15 @@ func (a *Accepted) Conn(nc net.Conn, early []byte) *Conn {
 	c.received.bytes.Add(uint64(len(early)))
 	return c
 }
+
+// Upgrade is Accept up to the connection below, to which the Response has been
+// written. early are bytes that came behind the request.
+func Upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (a *Accepted, nc net.Conn, early []byte, err error) {
+	return upgrade(w, r, opts, opts.Subprotocols, func(string) bool { return true })
+}
+
+// RequestOf returns the core's view of a request of net/http's.
+func RequestOf(r *http.Request) *handshake.Request { return requestOf(r) }
 
 // View returns what a Trace is told of a connection that is not a Conn: it
 // answers questions, and reads and writes nothing. End tells it the cause.

@@ -43,6 +43,7 @@ type Analyser struct {
 	queue   []item
 	held    int   // bytes in the queue
 	guessed *side // which it is; nil: none
+	stops   bool  // a gap in it, or its end, is in the queue
 
 	net     netFacts
 	end     endState
@@ -129,6 +130,11 @@ const (
 	itemNet
 )
 
+// stops reports whether the side's bytes do not go on behind the item.
+func (it *item) stops(from wire.Role) bool {
+	return it.from == from && (it.kind == itemGap || it.kind == itemEnd)
+}
+
 const (
 	maxHeld  = 32 << 10 // bytes in the queue
 	maxItems = 4096
@@ -146,6 +152,7 @@ func (a *Analyser) take(it item) {
 	}
 	if it.kind != itemBytes {
 		a.queue = append(a.queue, it)
+		a.stops = a.stops || it.stops(a.guessed.role)
 		a.drain(false)
 		return
 	}
@@ -196,6 +203,7 @@ func (a *Analyser) drain(force bool) {
 			a.held += len(rest.b)
 			a.guessed.guessLen = 0
 			for _, q := range a.queue {
+				a.stops = a.stops || q.stops(a.guessed.role)
 				if q.from == a.guessed.role && q.kind == itemBytes {
 					a.guessed.guessLen += len(q.b)
 				}
@@ -304,7 +312,7 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 		switch s.state {
 		case stateFresh:
 			if !a.begin(s, m, b) {
-				a.guessed = s
+				a.guessed, a.stops = s, false
 				s.guessLen, s.tried = 0, 0
 				return b
 			}

@@ -22,6 +22,7 @@ type frameReader struct {
 	joined       []byte // backs message.Payload
 	messageStart time.Time
 	inflater     inflater
+	requests     []request // without a response, oldest first
 
 	messageHeader frame.Header // the first of the message
 	messageAt     int64        // where it stands in the stream
@@ -248,23 +249,24 @@ func (s *side) firstBack() bool {
 	return back
 }
 
-// bytesOf returns the bytes that break the rule: the header, or what stands
-// at the place in the payload.
+// bytesOf returns the bytes that break the rule, from the place on at which
+// they do: to the end of the header, or some of the payload, unmasked.
 func bytesOf(rule rfc.Rule, ev *wire.Event) Hex {
 	const most = 32
 	switch ev.Kind {
 	case wire.Header:
-		return ev.Header.Append(nil)
+		return Hex(ev.Header.Append(nil))[ev.At(rule)-ev.Offset:]
 	case wire.Data:
 		return append(Hex(nil), ev.Data[:min(len(ev.Data), 1)]...) // the impossible byte
 	case wire.MessageEnd:
 		return nil
 	}
-	b := ev.Data
-	if rule == rfc.CloseReasonUTF8 {
-		b = b[max(0, min(int64(len(b)), ev.At(rule)-ev.Offset-int64(ev.Header.Size()))):]
+	at := ev.At(rule) - ev.Offset
+	if size := int64(ev.Header.Size()); at >= size {
+		b := ev.Data[min(int64(len(ev.Data)), at-size):]
+		return append(Hex(nil), b[:min(len(b), most)]...)
 	}
-	return append(Hex(nil), b[:min(len(b), most)]...)
+	return Hex(ev.Header.Append(nil))[at:]
 }
 
 func (a *Analyser) endFrame(s *side, m mark) {
@@ -303,6 +305,7 @@ func (a *Analyser) endMessage(s *side, m mark, last int64, cut bool) {
 	} else {
 		g.Size = max(g.Size, g.WireSize)
 	}
+	a.watchID(s, m)
 	g.Payload = Excerpt{s.joined, g.Size}
 	a.numbers.message(s.role, g)
 	a.emit(KindMessage, m, s.party(), Record{Message: g})

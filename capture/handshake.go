@@ -363,6 +363,8 @@ func (a *Analyser) lookAtTarget(ex *exchange, head []byte, at int64) {
 			continue
 		}
 		f := a.inHead(found("capture-secret-in-url", Client, "the parameter %q of the request target, %d characters, on a connection without TLS", name, len(value)), Client, "", head, at)
+		place := int64(strings.Index(string(head), name+"="))
+		f.Offset, f.Stream = f.Offset+place, f.Stream+place
 		f.Bytes = append(Hex(nil), name...) // the value is not repeated
 		ex.findings = append(ex.findings, f)
 		return

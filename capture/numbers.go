@@ -50,6 +50,7 @@ type Numbers struct {
 	Closes      uint64        `json:"closes"`
 	Sizes       Spread        `json:"message_sizes"`   // in bytes
 	RTT         Spread        `json:"ping_rtt_ns"`     // of its Pings that were answered
+	Response    Spread        `json:"response_ns"`     // of its messages with an id in JSON, until the other side's with the same
 	MessageRate float64       `json:"messages_per_s"`  // over the time from the handshake to the last byte
 	ByteRate    float64       `json:"bytes_per_s"`     // likewise
 	LongestIdle time.Duration `json:"longest_idle_ns"` // the longest time without a byte of this side
@@ -58,6 +59,7 @@ type Numbers struct {
 	Skipped     int64         `json:"skipped_bytes"`   // came, and were not understood
 	payload     uint64        // of all frames
 	rtts, sizes spread
+	responses   spread
 }
 
 // Spread is the spread of many values. Of more than some thousand values the
@@ -210,6 +212,8 @@ func (n *numbers) message(from wire.Role, m *Message) {
 
 func (n *numbers) rtt(from wire.Role, d time.Duration) { n.sides[from].rtts.add(int64(d)) }
 
+func (n *numbers) response(to wire.Role, d time.Duration) { n.sides[to].responses.add(int64(d)) }
+
 func (n *numbers) finding(f *Finding, most int) {
 	if n.counts == nil {
 		n.counts, n.severities = map[string]int{}, map[Severity]int{}
@@ -250,7 +254,7 @@ func (a *Analyser) sum() *Report {
 		s := &n.sides[role]
 		s.HeadBytes = uint64(n.heads[role])
 		s.Skipped = n.skipped[role]
-		s.RTT, s.Sizes = s.rtts.sum(), s.sizes.sum()
+		s.RTT, s.Sizes, s.Response = s.rtts.sum(), s.sizes.sum(), s.responses.sum()
 		if s.Deflated > 0 {
 			s.Compression = float64(s.Inflated) / float64(s.Deflated)
 		}

@@ -161,6 +161,13 @@ type Message struct {
 	// NotInflated says why a compressed message was not inflated to its end.
 	// Size and Payload are then what came out before.
 	NotInflated string `json:"not_inflated,omitempty"`
+
+	// Of text that is a JSON object with an id. Of a response, the message of
+	// the other side that it answers, and the time from that one's last byte to
+	// its own first.
+	ID      string        `json:"id,omitempty"`
+	Answers int64         `json:"answers,omitempty"`
+	After   time.Duration `json:"after_ns,omitempty"`
 }
 
 // Ping is a Ping and the Pong that answered it. The Record's From sent the
@@ -238,6 +245,7 @@ const (
 	NetWindowOpen  NetKind = "window-open"    // From takes bytes again, after Duration
 	NetKeepAlive   NetKind = "keep-alive"     // a TCP keep-alive probe
 	NetTLS         NetKind = "tls"            // TLS: the facts of its handshake
+	NetTLSRecord   NetKind = "tls-record"     // TLS: From sent a record that is not decrypted; Text: its content's type; Bytes: of content, or about
 	NetAlert       NetKind = "alert"          // TLS: From sent an alert; Text: its name
 )
 

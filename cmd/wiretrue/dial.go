@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type dialFlags struct {
 	reconnect      bool
 
 	verbose, hex bool
+	record       recordFlags
 	format       *choice
 }
 
@@ -126,6 +128,7 @@ another code with 56.
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell the traffic on standard error, as serve does")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes too; implies -v")
 	f.format = formatFlag(cmd)
+	f.record.add(cmd)
 	return cmd
 }
 
@@ -158,39 +161,24 @@ func cutResolve(s string) (from, to string, ok bool) {
 	return net.JoinHostPort(strings.ToLower(host), port), net.JoinHostPort(address, port), true
 }
 
-// checkURL completes the URL and says what is wrong with one that cannot be
-// dialled.
-func checkURL(raw string) (*url.URL, error) {
+// parseURL completes the URL, and leaves it to the library to find what cannot
+// be dialled.
+func parseURL(raw string) (*url.URL, error) {
 	if !strings.Contains(raw, "://") {
 		raw = "ws://" + raw
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		if inner := new(url.Error); errors.As(err, &inner) {
-			err = inner.Err
+			err = inner.Err // without the URL, which may hold a password
 		}
-		return nil, usageError("URL: %q: %v; expected ws://host[:port]/path or wss://...", raw, err)
-	}
-	switch u.Scheme {
-	case "ws", "wss", "http", "https":
-		if u.Hostname() == "" {
-			return nil, usageError("URL: %q has no host; expected ws://host[:port]/path", raw)
-		}
-	case "ws+unix":
-		if strings.HasPrefix(u.Path, ":") || u.Path == "" {
-			return nil, usageError("URL: %q names no socket; expected ws+unix:///path/of/socket:/path", raw)
-		}
-	default:
-		return nil, usageError("URL: %q has the scheme %s; expected ws, wss or ws+unix", raw, u.Scheme)
-	}
-	if strings.Contains(raw, "#") {
-		return nil, usageError("URL: %q has a fragment, which is never sent; write %%23 for a # in the path", raw)
+		return nil, usageError("URL: %v; expected ws://host[:port]/path or wss://...", err)
 	}
 	return u, nil
 }
 
 func (f *dialFlags) run(ctx context.Context, raw string, stdin, stdout, stderr *os.File) error {
-	u, err := checkURL(raw)
+	u, err := parseURL(raw)
 	if err != nil {
 		return err
 	}
@@ -202,6 +190,12 @@ func (f *dialFlags) run(ctx context.Context, raw string, stdin, stdout, stderr *
 	if err != nil {
 		return err
 	}
+	recorder, err := f.record.start(stderr)
+	if err != nil {
+		return err
+	}
+	defer recorder.stop()
+	opts.Trace = websocket.JoinTraces(opts.Trace, recorder.trace())
 	return s.run(ctx, opts)
 }
 
@@ -221,9 +215,12 @@ func (f *dialFlags) check() error {
 	case f.unixSocket != "" && len(f.resolve.values) > 0:
 		return usageError("--unix-socket and --resolve both say where to connect to; expected one of them")
 	}
-	for _, name := range f.protocols {
+	for i, name := range f.protocols {
 		if !handshake.IsToken(name) {
 			return usageError("--protocol: %q; expected a name of letters, digits and !#$%%&'*+-.^_`|~", name)
+		}
+		if slices.Contains(f.protocols[:i], name) {
+			return usageError("--protocol: %q is there twice", name)
 		}
 	}
 	if !handshake.IsFieldValue(f.origin) {

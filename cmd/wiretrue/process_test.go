@@ -169,7 +169,7 @@ func scriptEOF(ts *testscript.TestScript, neg bool, args []string) {
 
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
 	name := arguments(ts, neg, args, 2, "signal NAME INT|TERM|KILL")
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP}
 	ts.Check(named(ts, name).cmd.Process.Signal(signals[args[1]]))
 }
 

@@ -21,6 +21,7 @@ const importOrder = `
 	engine
 	wstest
 	examples/*
+	examples/*/*
 	interop
 `
 

@@ -100,8 +100,8 @@ func TestConnectProxy(t *testing.T) {
 	}
 }
 
-// converse reads what a proxy must get and answers, by turns.
-func converse(nc net.Conn, turns ...string) error {
+// takeTurns reads what a proxy must get and answers, by turns.
+func takeTurns(nc net.Conn, turns ...string) error {
 	for i, turn := range turns {
 		if i%2 == 1 {
 			if _, err := io.WriteString(nc, turn); err != nil {
@@ -154,7 +154,7 @@ func TestSOCKSProxy(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dialled, err := through(t, tt.proxy, tt.target, func(nc net.Conn) error {
-				err := converse(nc, tt.turns...)
+				err := takeTurns(nc, tt.turns...)
 				if tt.want != "" && err == nil {
 					err = io.EOF
 				}

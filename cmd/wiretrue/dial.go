@@ -40,9 +40,11 @@ type dialFlags struct {
 	pingInterval   duration
 	pingTimeout    duration
 	maxMessage     size
+	compress       compress
 	reconnect      bool
 
 	verbose, hex bool
+	record       recordFlags
 	format       *choice
 }
 
@@ -121,10 +123,12 @@ another code with 56.
 	flags.Var(&f.pingInterval, "ping-interval", "`DURATION` of silence after which a ping is sent; 0: never")
 	flags.Var(&f.pingTimeout, "ping-timeout", "`DURATION` in which that ping must be answered")
 	flags.Var(&f.maxMessage, "max-message", "`SIZE` of the largest message that is taken")
+	f.compress.add(flags, "offer to compress messages (RFC 7692), under these `PARAMETERS` if there are any, as server_max_window_bits=10,client_no_context_takeover")
 	flags.BoolVar(&f.reconnect, "reconnect", false, "connect again when the connection is lost, after a wait that grows")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell the traffic on standard error, as serve does")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes too; implies -v")
 	f.format = formatFlag(cmd)
+	f.record.add(cmd)
 	return cmd
 }
 
@@ -186,6 +190,12 @@ func (f *dialFlags) run(ctx context.Context, raw string, stdin, stdout, stderr *
 	if err != nil {
 		return err
 	}
+	recorder, err := f.record.start(stderr)
+	if err != nil {
+		return err
+	}
+	defer recorder.stop()
+	opts.Trace = websocket.JoinTraces(opts.Trace, recorder.trace())
 	return s.run(ctx, opts)
 }
 
@@ -231,6 +241,7 @@ func (f *dialFlags) options(s *session) (*websocket.RedialOptions, error) {
 	o.Subprotocols = f.protocols
 	o.Origin = f.origin
 	o.ReadLimit = int64(f.maxMessage)
+	o.Compression = f.compress.options(false)
 	o.PingInterval = time.Duration(f.pingInterval)
 	o.PingTimeout = max(time.Duration(f.pingTimeout), time.Millisecond)
 	o.HandshakeTimeout = time.Duration(f.connectTimeout)
@@ -242,7 +253,7 @@ func (f *dialFlags) options(s *session) (*websocket.RedialOptions, error) {
 	}
 	o.Trace = s.attempt.trace()
 	if f.verbose || f.hex {
-		o.Trace = both(o.Trace, story.Live(s.console.notices(), story.Options{
+		o.Trace = websocket.JoinTraces(o.Trace, story.Live(s.console.notices(), story.Options{
 			Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(s.stderr),
 		}))
 	}

@@ -71,6 +71,9 @@ type Conn struct {
 	timer   *time.Timer
 	onEnd   func()
 
+	tracing sync.Mutex  // held while bytes are written and told, if there is a Trace
+	hungUp  atomic.Bool // the transport is closed
+
 	// Owned by the heartbeat.
 	pingedAt int64
 

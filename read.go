@@ -305,7 +305,7 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 		case err == nil:
 			c.heard.Store(now())
 			c.received.bytes.Add(uint64(len(b)))
-			c.opts.Trace.received(c, b)
+			c.traceReceived(b)
 			c.in = b
 			return nil
 		case !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed):

@@ -41,8 +41,8 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 			case prepared != nil && c.role == wire.Server:
 				return prepared.append(dst, c, compress)
 			case compress:
-				c.borrowCompressor()
-				defer c.returnCompressor()
+				c.deflation.lend(&c.sender)
+				defer c.deflation.takeBack(&c.sender)
 				return c.sender.CompressedMessage(dst, op, p, key)
 			}
 			return c.sender.Message(dst, op, p, key)
@@ -97,7 +97,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if err := c.lock(ctx, c.writing); err != nil {
 		return nil, err
 	}
-	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ), compress: c.deflation != nil}, nil
+	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ)}, nil
 }
 
 type messageWriter struct {
@@ -107,6 +107,7 @@ type messageWriter struct {
 	buf  *buffer // what is not sent yet
 	over bool
 
+	begun    bool // the first frame is made, and so it is decided to
 	compress bool
 }
 
@@ -159,6 +160,10 @@ func (w *messageWriter) Close() error {
 
 func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	c := w.c
+	if !w.begun {
+		w.begun = true
+		w.compress = c.deflation.mayCompress(p) || !fin && c.deflation.mayCompressFrom(p)
+	}
 	c.mu.Lock()
 	if !fin {
 		err = c.makeRoom(w.ctx, frame.MaxHeaderSize+len(p))
@@ -167,12 +172,12 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	if err == nil {
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
 			if w.compress {
-				c.borrowCompressor()
+				c.deflation.lend(&c.sender)
 			}
 			return c.sender.Fragment(dst, w.op, p, fin, w.compress, key)
 		})
 		if fin && w.compress {
-			c.returnCompressor()
+			c.deflation.takeBack(&c.sender)
 		}
 	}
 	if err == nil {
@@ -273,8 +278,7 @@ func (c *Conn) flush() {
 		if out == nil {
 			return
 		}
-		n, err := c.transport.tryWrite(out.b)
-		c.wrote(out.b[:n])
+		n, err := c.tryWrite(out.b)
 		switch {
 		case err != nil:
 			putWriteBuffer(out)
@@ -300,8 +304,10 @@ func (c *Conn) flushSlowly(out *buffer, n int) {
 			if timeout > 0 {
 				nc.SetWriteDeadline(time.Now().Add(timeout))
 			}
-			m, err := nc.Write(out.b[n:min(n+pieceSize, len(out.b))])
-			c.wrote(out.b[n : n+m])
+			piece := out.b[n:min(n+pieceSize, len(out.b))]
+			c.opts.Trace.sent(c, piece) // while it waits an answer to its beginning may come
+			m, err := nc.Write(piece)
+			c.sent.bytes.Add(uint64(m))
 			n += m
 			if err != nil {
 				putWriteBuffer(out)
@@ -329,9 +335,4 @@ func (c *Conn) takeQueue() *buffer {
 		c.encodePong(c.pong.next)
 	}
 	return out
-}
-
-func (c *Conn) wrote(b []byte) {
-	c.sent.bytes.Add(uint64(len(b)))
-	c.opts.Trace.sent(c, b)
 }

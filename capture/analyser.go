@@ -13,6 +13,7 @@ type Options struct {
 	HeadLimit   int         // most bytes of a head of HTTP; 0: handshake.DefaultLimit
 	Payload     int         // most bytes that a record shows of a payload or a body; 0: 4096; negative: none
 	Findings    int         // most findings that the Report holds; 0: 200. All are passed on as they happen
+	Inflate     int         // most bytes that a side's compressed messages come to, beside a hundred for each on the wire; 0: 16 MiB. Behind them nothing is inflated
 	ControlRate int         // most control frames of a side in a second; 0: 1000; negative: no limit
 	TLS         bool        // the streams were inside TLS
 
@@ -34,15 +35,15 @@ type Analyser struct {
 	witness   *wire.Witness // nil before the connection is open
 	exchanges []*exchange   // without a whole response, oldest first
 	opened    *Handshake    // with which the connection opened; nil: not known
-	deflate   bool          // frames may be compressed
+	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
-	scratch   [16 << 10]byte // for bytes that are unmasked in place
 
 	// While a direction is being guessed, what comes is held here in order.
 	queue   []item
 	held    int   // bytes in the queue
 	guessed *side // which it is; nil: none
+	stops   bool  // a gap in it, or its end, is in the queue
 
 	net     netFacts
 	end     endState
@@ -59,6 +60,7 @@ func New(o Options, emit func(Record)) *Analyser {
 	}
 	o.Payload = orDefault(o.Payload, 4096)
 	o.Findings = orDefault(o.Findings, 200)
+	o.Inflate = orDefault(o.Inflate, 16<<20)
 	o.ControlRate = orDefault(o.ControlRate, 1000)
 	a := &Analyser{o: o, emits: emit}
 	for _, role := range []wire.Role{wire.Client, wire.Server} {
@@ -128,6 +130,11 @@ const (
 	itemNet
 )
 
+// stops reports whether the side's bytes do not go on behind the item.
+func (it *item) stops(from wire.Role) bool {
+	return it.from == from && (it.kind == itemGap || it.kind == itemEnd)
+}
+
 const (
 	maxHeld  = 32 << 10 // bytes in the queue
 	maxItems = 4096
@@ -145,6 +152,7 @@ func (a *Analyser) take(it item) {
 	}
 	if it.kind != itemBytes {
 		a.queue = append(a.queue, it)
+		a.stops = a.stops || it.stops(a.guessed.role)
 		a.drain(false)
 		return
 	}
@@ -195,6 +203,7 @@ func (a *Analyser) drain(force bool) {
 			a.held += len(rest.b)
 			a.guessed.guessLen = 0
 			for _, q := range a.queue {
+				a.stops = a.stops || q.stops(a.guessed.role)
 				if q.from == a.guessed.role && q.kind == itemBytes {
 					a.guessed.guessLen += len(q.b)
 				}
@@ -303,7 +312,7 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 		switch s.state {
 		case stateFresh:
 			if !a.begin(s, m, b) {
-				a.guessed = s
+				a.guessed, a.stops = s, false
 				s.guessLen, s.tried = 0, 0
 				return b
 			}

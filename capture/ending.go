@@ -272,6 +272,7 @@ func (a *Analyser) conclude(m mark) {
 		a.findReasons(m, &e)
 	}
 	a.watchTiny(m)
+	a.finishInflating(m)
 	a.watchNet(m)
 	a.emit(KindEnding, m, e.Began, Record{Ending: &e})
 }

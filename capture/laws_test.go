@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -226,5 +227,30 @@ func TestDiagnosesAreWhole(t *testing.T) {
 			t.Errorf("%+v lacks something, or stands twice", d)
 		}
 		seen[d.ID] = true
+	}
+}
+
+// Bytes that are searched for frames, however small the packets, cost no more
+// the more of them there are.
+func TestSearchIsLinear(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, 32<<10)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	cost := func(n int) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		steps := append(opening(""), step{from: wire.Server, gap: -1})
+		for i := range n {
+			steps = append(steps, step{from: wire.Server, b: b[i : i+1]})
+		}
+		play(capture.New(capture.Options{}, nil), steps, nil)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	cost(100)
+	if few, many := cost(len(b)/8), cost(len(b)); many > 24*few {
+		t.Errorf("%d bytes cost %d bytes of memory, eight times as many %d", len(b)/8, few, many)
 	}
 }

@@ -25,10 +25,13 @@ type raw struct {
 	nc     net.Conn
 	r      *bufio.Reader
 	client bool // it is one, and masks
+
+	extensions string // that a server answered
 }
 
-// rig starts an echo in one role and returns a function that connects to it.
-type rig func(t *testing.T, opts websocket.Options) (connect func(t *testing.T) *raw)
+// rig starts an echo in one role and returns a function that connects to it,
+// offering or answering with the extensions.
+type rig func(t *testing.T, opts websocket.Options, extensions ...handshake.Extension) (connect func(t *testing.T) *raw)
 
 // echo sends every message back until the connection ends.
 func echo(ctx context.Context, c *websocket.Conn) error {
@@ -46,7 +49,7 @@ func echo(ctx context.Context, c *websocket.Conn) error {
 }
 
 // echoServer is a rig whose raw end is the client.
-func echoServer(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
+func echoServer(t *testing.T, opts websocket.Options, extensions ...handshake.Extension) func(t *testing.T) *raw {
 	s := &websocket.Server{AcceptOptions: websocket.AcceptOptions{Options: opts}}
 	hs := httptest.NewServer(s.Handler(echo))
 	t.Cleanup(hs.Close)
@@ -57,7 +60,7 @@ func echoServer(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
 			t.Fatal(err)
 		}
 		r := newRaw(t, nc, true)
-		offer := handshake.Offer{Key: handshake.Key([16]byte{1, 2, 3})}
+		offer := handshake.Offer{Key: handshake.Key([16]byte{1, 2, 3}), Extensions: extensions}
 		if _, err := nc.Write(handshake.AppendRequest(nil, "/", "localhost", offer, nil)); err != nil {
 			t.Fatal(err)
 		}
@@ -66,12 +69,13 @@ func echoServer(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
 			response.Header.Get("Sec-Websocket-Accept") != handshake.Accept(offer.Key) {
 			t.Fatalf("the handshake: %v, %v", response, err)
 		}
+		r.extensions = response.Header.Get("Sec-Websocket-Extensions")
 		return r
 	}
 }
 
 // echoClient is a rig whose raw end is the server.
-func echoClient(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
+func echoClient(t *testing.T, opts websocket.Options, extensions ...handshake.Extension) func(t *testing.T) *raw {
 	l := listen(t)
 	return func(t *testing.T) *raw {
 		t.Helper()
@@ -100,7 +104,7 @@ func echoClient(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := nc.Write(handshake.AppendSwitching(nil, request.Header.Get("Sec-Websocket-Key"), handshake.Agreement{}, nil)); err != nil {
+		if _, err := nc.Write(handshake.AppendSwitching(nil, request.Header.Get("Sec-Websocket-Key"), handshake.Agreement{Extensions: extensions}, nil)); err != nil {
 			t.Fatal(err)
 		}
 		return r

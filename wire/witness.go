@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -30,6 +31,16 @@ func NewWitness(limits Limits) *Witness {
 		w.ends[sender].sent.Limits = limits
 	}
 	return w
+}
+
+// Agree says what was agreed on for permessage-deflate, which makes RSV1 legal
+// (RFC 7692 6). Call it before the first byte behind the handshake. The
+// Decompressors are the caller's to give to the Receivers, with the windows of
+// agreed.
+func (w *Witness) Agree(agreed deflate.Params) {
+	client, server := w.Receiver(Client), w.Receiver(Server)
+	client.Compression, client.NoContextTakeover = true, agreed.ClientNoContextTakeover
+	server.Compression, server.NoContextTakeover = true, agreed.ServerNoContextTakeover
 }
 
 // Receiver returns the Receiver that reads what the role sends.

@@ -318,6 +318,7 @@ func (c *Conn) CloseNow() error {
 	c.mu.Lock()
 	if m := c.extra(); !c.ended && m.cut == nil {
 		m.cut, c.hangup = websocket.ErrClosedHere, abandoned
+		c.abandonOutput()
 	}
 	c.mu.Unlock()
 	c.post(todoClose)

@@ -165,18 +165,26 @@ func (c *Conn) makeRoom(n int) error {
 			return c.more.cut
 		case websocket.QueueBlock:
 			if !c.server.Blocking {
-				c.todo.Or(heldFull)
-				return websocket.ErrQueueFull
+				// What answers the message that is being handled is taken, and no
+				// other message is handled until there is room.
+				if full := c.todo.Or(heldFull)&heldFull != 0; full || !c.inTurn {
+					return websocket.ErrQueueFull
+				}
+				return nil
+			}
+			if c.more != nil && c.more.cut != nil {
+				return c.more.cut
 			}
 			m := c.extra()
 			if m.room == nil {
 				m.room = make(chan struct{})
 			}
 			room := m.room
-			c.flush()
-			c.mu.Unlock()
-			<-room // which the end closes too
-			c.mu.Lock()
+			if c.flush(); m.room == room {
+				c.mu.Unlock()
+				<-room // which the end closes too
+				c.mu.Lock()
+			}
 			continue
 		}
 		return websocket.ErrQueueFull
@@ -341,6 +349,17 @@ func (c *Conn) stall() {
 	m.stalled = clock()
 	if timeout := c.options().WriteTimeout; timeout > 0 {
 		c.loop.wheel.sooner(c, m.stalled+int64(timeout))
+	}
+}
+
+// watchStall gives up a peer that takes nothing, on a server that is Blocking:
+// the turn may be waiting for room to write.
+func (c *Conn) watchStall(now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	timeout := c.options().WriteTimeout
+	if m := c.more; m != nil && m.stalled != 0 && timeout > 0 && now-m.stalled >= int64(timeout) {
+		c.broken(websocket.ErrWriteTimeout)
 	}
 }
 

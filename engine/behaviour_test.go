@@ -430,7 +430,7 @@ func TestHeartbeat(t *testing.T) {
 		client := dial(t, addr, nil)
 		go client.Read(t.Context())
 		c := <-conns
-		for c.Stats().Received.Pongs < 3 {
+		for c.Stats().Received.Pongs == 0 {
 			if c.Cause() != nil {
 				t.Fatal(c.Cause())
 			}
@@ -512,7 +512,7 @@ func TestBroadcast(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		var closed atomic.Int64
-		opened := make(chan struct{})
+		opened := make(chan struct{}, 100)
 		s := &engine.Server{Backend: m.backend, Blocking: m.blocking, Service: engine.Service{Handler: engine.Handler{
 			OnOpen: func(*engine.Conn) { opened <- struct{}{} },
 			OnClose: func(_ *engine.Conn, cause error) {

@@ -216,6 +216,7 @@ type queue struct {
 	done    int    // of flying, what it has taken
 	head    int    // of all, bytes at the beginning that stand before the frames
 	sending bool   // the kernel has it in hand
+	since   int64  // when the kernel was given more than it took at once; 0: never
 	marks   []mark // of the messages in waiting that may be dropped
 }
 
@@ -310,9 +311,7 @@ func (c *Conn) took(n int) {
 	k := min(q.head, n)
 	q.head -= k
 	c.wrote(b[k:])
-	if c.more != nil {
-		c.more.stalled = 0
-	}
+	q.since = 0
 	c.announceRoom()
 }
 
@@ -342,14 +341,19 @@ func (c *Conn) wrote(b []byte) {
 
 // stall notes that the kernel takes no more for now.
 func (c *Conn) stall() {
-	m := c.extra()
-	if m.stalled != 0 {
+	if c.out.since != 0 {
 		return
 	}
-	m.stalled = clock()
+	c.out.since = clock()
 	if timeout := c.options().WriteTimeout; timeout > 0 {
-		c.loop.wheel.sooner(c, m.stalled+int64(timeout))
+		c.loop.wheel.sooner(c, c.out.since+int64(timeout))
 	}
+}
+
+// stalled reports whether the peer has taken no byte for too long.
+func (c *Conn) stalled(now int64) bool {
+	timeout := c.options().WriteTimeout
+	return timeout > 0 && c.out != nil && c.out.since != 0 && now-c.out.since >= int64(timeout)
 }
 
 // watchStall gives up a peer that takes nothing, on a server that is Blocking:
@@ -357,8 +361,7 @@ func (c *Conn) stall() {
 func (c *Conn) watchStall(now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	timeout := c.options().WriteTimeout
-	if m := c.more; m != nil && m.stalled != 0 && timeout > 0 && now-m.stalled >= int64(timeout) {
+	if c.stalled(now) {
 		c.broken(websocket.ErrWriteTimeout)
 	}
 }

@@ -69,7 +69,9 @@ func (b *bridge) Open(fc *flow.Conn) {
 	c.half[0].fin, c.half[1].fin = noFIN, noFIN
 	c.Names = filter.Conn{Stream: fc.ID, Client: fc.Client, Server: fc.Server, Begin: i.begin}
 	fc.User = c
-	c.analyser = capture.New(capture.Options{Payload: i.o.Payload, OtherKeys: i.keys.others}, c.record)
+	o := i.o.Analyser
+	o.OtherKeys = i.keys.others
+	c.analyser = capture.New(o, c.record)
 	if c.hidden = i.o.Choice.never(c); !c.hidden {
 		i.sink.Begin(c)
 	}

@@ -33,7 +33,10 @@ type Options struct {
 	Filter      *capfilter.Filter // nil: every TCP segment
 	Packets     int64             // most packets that pass the filter; 0: no limit
 	Choice      Choice            // what is shown
-	Payload     int               // most bytes of a payload that a record shows; 0: 4096
+
+	// Analyser are the options of each connection's Analyser; OtherKeys is
+	// the Inspector's to set.
+	Analyser capture.Options
 }
 
 // A Conn is a connection as sinks see it. Its fields grow while it goes on.

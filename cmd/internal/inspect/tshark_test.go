@@ -89,7 +89,8 @@ func inspected(t testing.TB, file, keylog string) *collector {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	o := inspect.Options{Payload: 1 << 20, Choice: inspect.Choice{All: true}}
+	o := inspect.Options{Choice: inspect.Choice{All: true}}
+	o.Analyser.Payload = 1 << 20
 	if keylog != "" {
 		o.Keys = new(tlsview.KeyLog)
 		log, err := os.ReadFile(keylog)

@@ -267,7 +267,7 @@ func (a *Analyser) conclude(m mark) {
 	a.end.told = true
 	a.noResponse(m)
 	e := a.ending()
-	a.numbers.ending = &e
+	a.ended = &e
 	if e.How != Going && e.How != Never {
 		a.findReasons(m, &e)
 	}

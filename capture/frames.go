@@ -249,23 +249,24 @@ func (s *side) firstBack() bool {
 	return back
 }
 
-// bytesOf returns the bytes that break the rule: the header, or what stands
-// at the place in the payload.
+// bytesOf returns the bytes that break the rule, from the place on at which
+// they do: to the end of the header, or some of the payload, unmasked.
 func bytesOf(rule rfc.Rule, ev *wire.Event) Hex {
 	const most = 32
 	switch ev.Kind {
 	case wire.Header:
-		return ev.Header.Append(nil)
+		return Hex(ev.Header.Append(nil))[ev.At(rule)-ev.Offset:]
 	case wire.Data:
 		return append(Hex(nil), ev.Data[:min(len(ev.Data), 1)]...) // the impossible byte
 	case wire.MessageEnd:
 		return nil
 	}
-	b := ev.Data
-	if rule == rfc.CloseReasonUTF8 {
-		b = b[max(0, min(int64(len(b)), ev.At(rule)-ev.Offset-int64(ev.Header.Size()))):]
+	at := ev.At(rule) - ev.Offset
+	if size := int64(ev.Header.Size()); at >= size {
+		b := ev.Data[min(int64(len(ev.Data)), at-size):]
+		return append(Hex(nil), b[:min(len(b), most)]...)
 	}
-	return append(Hex(nil), b[:min(len(b), most)]...)
+	return Hex(ev.Header.Append(nil))[at:]
 }
 
 func (a *Analyser) endFrame(s *side, m mark) {

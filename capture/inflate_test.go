@@ -265,6 +265,7 @@ func TestInflationMistakes(t *testing.T) {
 		case len(rules) != 1 || rules[0].Rule != tt.rule || !strings.Contains(rules[0].Mistake, tt.mistake) || rules[0].Frame == 0 || rules[0].Offset < 0:
 			t.Errorf("%s: found %+v, want %v because %s", tt.name, rules, tt.rule, tt.mistake)
 		}
+		checkBytes(t, steps, all)
 		list := messagesOf(all)
 		if text, _ := list[len(list)-1].Payload.Text(); !strings.HasPrefix(text, tt.text) {
 			t.Errorf("%s: the message says %q, want %q", tt.name, text, tt.text)

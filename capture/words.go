@@ -248,6 +248,10 @@ func seenInFrame(rule rfc.Rule, ev *wire.Event) string {
 
 // explainFrame adds what is known of how a frame came to break a rule.
 func (a *Analyser) explainFrame(f *Finding, s *side, ev *wire.Event) {
+	if s.frame.Compressed && ev.Kind == wire.Data && len(ev.Data) > 0 { // they stand nowhere on the wire
+		f.Bytes = nil
+		f.Seen += fmt.Sprintf(", at byte %d of the inflated message", s.message.Size)
+	}
 	switch f.Rule {
 	case rfc.ReservedBitsZero:
 		if a.deflate && ev.Header.RSV == frame.RSV1 {

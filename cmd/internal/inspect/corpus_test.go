@@ -69,6 +69,10 @@ func stepsOf(v vectors.Vector) (steps []step) {
 		}
 		opened = opened || s.Part != "request"
 	}
+	if strings.HasSuffix(v.Name, "tls-on-plain-port") {
+		// Without an end it may be TLS whose answer was still to come.
+		steps = append(steps, step{from: flow.ToClient, fin: true})
+	}
 	return steps
 }
 

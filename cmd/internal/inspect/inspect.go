@@ -34,8 +34,8 @@ type Options struct {
 	Packets     int64             // most packets that pass the filter; 0: no limit
 	Choice      Choice            // what is shown
 
-	// Analyser are the options of each connection's Analyser; OtherKeys is
-	// the Inspector's to set.
+	// Analyser are the options of each connection's Analyser. OtherKeys and
+	// Pool are the Inspector's to set.
 	Analyser capture.Options
 }
 
@@ -88,9 +88,14 @@ type Inspector struct {
 	record  capture.Record
 }
 
+// awake is how many connections are in memory with all that is known of them.
+const awake = 4096
+
 // New returns an Inspector that shows what it finds to a sink.
 func New(o Options, sink Sink) *Inspector {
 	i := &Inspector{o: o, sink: sink, waiting: map[*Conn]struct{}{}}
+	i.o.Analyser.OtherKeys = i.keys.others
+	i.o.Analyser.Pool = capture.NewPool(awake)
 	i.tracker = flow.New((*bridge)(i), &flow.Options{ServerPorts: o.ServerPorts})
 	return i
 }

@@ -148,7 +148,7 @@ func (c *Conn) lose(err error) error {
 // cut ends the connection and its transport at once.
 func (c *Conn) cut(err error) {
 	c.end(c.lost(err))
-	c.transport.nc.Close()
+	c.transport.close()
 }
 
 func (c *Conn) lost(err error) *LostError {
@@ -171,7 +171,7 @@ func (c *Conn) end(cause error) (first bool) {
 		timer.Stop()
 	}
 	close(c.done)
-	c.transport.nc.SetReadDeadline(longAgo) // wakes a read
+	c.transport.interrupt() // wakes a read
 	c.deflation.release()
 	c.opts.Trace.ended(c, cause)
 	if onEnd != nil {
@@ -184,7 +184,7 @@ func (c *Conn) end(cause error) (first bool) {
 // once; the client gives the server time to do it first (RFC 6455 7.1.1).
 func (c *Conn) hangUp() {
 	if c.role == wire.Server && c.flushed() {
-		c.transport.nc.Close()
+		c.transport.close()
 		return
 	}
 	go c.drainAndHangUp()
@@ -201,7 +201,7 @@ func (c *Conn) flushed() bool {
 // connection, each for lingerTime at most, and ends the transport.
 func (c *Conn) drainAndHangUp() {
 	nc := c.transport.nc
-	defer nc.Close()
+	defer c.transport.close()
 	timeout := time.NewTimer(lingerTime)
 	defer timeout.Stop()
 	for {

@@ -214,7 +214,7 @@ func (c *Conn) compactWhenIdle(at int64) {
 	d.lastUsed.Store(at + int64(365*24*time.Hour)) // done, until it is used again
 	if !d.recvFresh {
 		d.compactDue.Store(true)
-		c.transport.wake.interrupt(c.transport.nc)
+		c.transport.wake.interrupt(&c.transport)
 	}
 }
 

@@ -86,7 +86,9 @@ type Conn struct {
 // start is where the package's clock begins; now is the time since then, which
 // no change of the wall clock disturbs. It lies far back so that now is positive
 // in a synctest bubble, too, whose clock is behind.
-var start = time.Now().Add(-100 * 365 * 24 * time.Hour)
+var start = time.Now().Add(-startsAt)
+
+const startsAt = 100 * 365 * 24 * time.Hour
 
 func now() int64 { return int64(time.Since(start)) }
 

@@ -337,9 +337,9 @@ func (c *Conn) watch(ctx context.Context) error {
 	if done == nil || done == c.done {
 		return nil // the connection's end wakes the read by itself
 	}
-	turn := c.transport.wake.next(c.transport.nc)
+	turn := c.transport.wake.next(&c.transport)
 	c.watched = done
-	c.unwatch = context.AfterFunc(ctx, func() { c.transport.wake.poke(c.transport.nc, turn) })
+	c.unwatch = context.AfterFunc(ctx, func() { c.transport.wake.poke(&c.transport, turn) })
 	return nil
 }
 
@@ -349,7 +349,7 @@ func (c *Conn) stopWatching() {
 		c.unwatch = nil
 	}
 	c.watched = nil
-	c.transport.wake.next(c.transport.nc)
+	c.transport.wake.next(&c.transport)
 }
 
 func (c *Conn) unlockReading() {

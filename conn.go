@@ -77,6 +77,7 @@ type Conn struct {
 	// Written by one side, read by any.
 	heard          atomic.Int64 // when the last byte came; see now
 	waiting        atomic.Int64 // since when a read waits for bytes; 0: none does
+	more           atomic.Bool  // a whole frame was received behind the message that was read last
 	assembling     atomic.Int64 // since when a message is being assembled; 0: none is
 	rtt            atomic.Int64
 	received, sent counters

@@ -149,7 +149,7 @@ func (c *Conn) cut(err error) {
 
 // closeTransport ends the connection below. It may be called again.
 func (c *Conn) closeTransport() {
-	c.transport.nc.Close()
+	c.transport.close()
 	if !c.hungUp.Swap(true) {
 		c.opts.Trace.transport(c, TransportClosed)
 	}
@@ -176,7 +176,7 @@ func (c *Conn) end(cause error) (first bool) {
 		timer.Stop()
 	}
 	close(c.done)
-	c.transport.nc.SetReadDeadline(longAgo) // wakes a read
+	c.transport.interrupt() // wakes a read
 	c.deflation.release()
 	c.opts.Trace.ended(c, cause)
 	if onEnd != nil {
@@ -231,7 +231,7 @@ func (c *Conn) drainAndHangUp(drain bool) {
 		half.CloseWrite()
 		c.opts.Trace.transport(c, TransportFinished)
 	}
-	c.transport.wake.next(nc) // the end of a reader's context is none of this
+	c.transport.wake.next(&c.transport) // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := parkedBuffers.Get().(*buffer)
 	defer parkedBuffers.Put(buf)

@@ -93,9 +93,10 @@ func (c *Conn) gotClose(body []byte) error {
 	if code, reason, ok := frame.ParseClose(body); ok {
 		cause.Code, cause.Reason = StatusCode(code), string(reason)
 	}
+	c.decide(cause)
 	if err := c.sendClose(cause.Code, ""); errors.Is(err, wire.ErrClosed) {
 		c.mu.Lock()
-		cause = c.closing
+		cause, c.verdict = c.closing, c.closing
 		c.mu.Unlock()
 	}
 	c.in = nil // what stands behind a Close is ignored
@@ -116,11 +117,20 @@ func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
 // fail sends a Close frame and ends the connection without waiting for the
 // answer (RFC 6455 7.1.7).
 func (c *Conn) fail(code StatusCode, reason string, cause error) error {
+	c.decide(cause)
 	c.sendClose(code, reason) // refused if one was sent before, which is as good
 	if c.end(cause) {
 		go c.drainAndHangUp(true)
 	}
 	return c.Cause()
+}
+
+// decide notes why the connection is about to end, before the Close frame is
+// sent: that it does not get through is no other reason.
+func (c *Conn) decide(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.verdict = cause
 }
 
 // flushFailed ends the connection because nothing more can be written.
@@ -167,6 +177,9 @@ func (c *Conn) end(cause error) (first bool) {
 	if c.ended {
 		c.mu.Unlock()
 		return false
+	}
+	if c.verdict != nil {
+		cause = c.verdict
 	}
 	c.ended, c.cause = true, cause
 	timer, onEnd := c.timer, c.onEnd

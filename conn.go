@@ -66,6 +66,7 @@ type Conn struct {
 	pingers []pinger
 	pong    pongState
 	closing *CloseError // the Close frame that was sent, or nil
+	verdict error       // the cause of the end that is under way
 	ended   bool
 	cause   error
 	timer   *time.Timer

@@ -287,7 +287,7 @@ func (c *Conn) compactWhenIdle() {
 	c.mu.Unlock()
 	if !d.recvFresh {
 		d.compactDue.Store(true)
-		c.transport.wake.interrupt(c.transport.nc)
+		c.transport.wake.interrupt(&c.transport)
 	}
 }
 

@@ -55,3 +55,6 @@ func (c *Conn) CompressionMemory() (n int) {
 	}
 	return n
 }
+
+// Compressions returns how often the message was compressed.
+func (p *Prepared) Compressions() int { return len(p.compressed) }

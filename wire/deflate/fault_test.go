@@ -216,3 +216,28 @@ func TestBomb(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingOfAnother: what a Decompressor was used for before it was Reset
+// cannot be referred to, whether its memory is kept or its history was handed
+// over.
+func TestNothingOfAnother(t *testing.T) {
+	t.Parallel()
+	secret := bytes.Repeat([]byte("somebody else's message "), 50)
+	c := NewCompressor(12, Default)
+	first, again := c.Append(nil, secret, true), c.Append(nil, secret, true)
+	d := NewDecompressor(12)
+	for name, forget := range map[string]func(){
+		"Reset":      func() { d.Reset() },
+		"SetHistory": func() { d.SetHistory([]byte("one's own")) },
+		"Compact":    func() { d.Compact(); d.Reset() },
+	} {
+		d.Reset()
+		inflateAll(t, d, first)
+		forget()
+		out, err := inflate(d, again, len(again))
+		var e *Error
+		if !errors.As(err, &e) || e.Fault != DistanceBeyondHistory || len(out) > 0 {
+			t.Errorf("behind %s: %q, %v", name, out, err)
+		}
+	}
+}

@@ -191,3 +191,33 @@ func TestProxyFails(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whatever a proxy answers, Dial ends, and takes none of it for a connection.
+func FuzzProxy(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n"), "http://user:secret@proxy.example")
+	f.Add([]byte("HTTP/1.1 407 No\r\nContent-Length: 9\r\n\r\n"), "http://proxy.example")
+	f.Add([]byte("\x05\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34"), "socks5://proxy.example")
+	f.Add([]byte("\x05\x02\x01\x00\x05\x00\x00\x03\x02me\x00\x50"), "socks5://user:secret@proxy.example")
+	f.Fuzz(func(t *testing.T, answer []byte, proxy string) {
+		to, err := url.Parse(proxy)
+		if err != nil || to.Scheme == "https" {
+			return
+		}
+		opts := &websocket.DialOptions{
+			Proxy: func(*http.Request) (*url.URL, error) { return to, nil },
+			NetDial: func(context.Context, string, string) (net.Conn, error) {
+				near, far := net.Pipe()
+				go io.Copy(io.Discard, far)
+				go func() {
+					far.Write(answer)
+					far.Close()
+				}()
+				return near, nil
+			},
+		}
+		if c, err := websocket.Dial(t.Context(), "ws://example.com/", opts); err == nil {
+			c.CloseNow()
+			t.Error("a connection came of it")
+		}
+	})
+}

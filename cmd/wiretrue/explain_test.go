@@ -40,10 +40,7 @@ func TestExplainEveryRule(t *testing.T) {
 
 // Every number is explained, and no line is longer than a terminal is wide.
 func TestExplainEveryNumber(t *testing.T) {
-	words := []string{"100", "599", "600", "999", "65535"}
-	for _, w := range explainable() {
-		words = append(words, w)
-	}
+	words := append([]string{"100", "599", "600", "999", "65535"}, explainable()...)
 	for _, word := range words {
 		found, err := lookUp(word)
 		if err != nil {

@@ -88,6 +88,8 @@ func tlsOutcome(err error, u *url.URL) *outcome {
 		what = fmt.Sprintf("the certificate is not for %s: %v", u.Hostname(), hostname)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		what = fmt.Sprintf("the certificate is valid from %s to %s only", invalid.Cert.NotBefore.Format(time.DateOnly), invalid.Cert.NotAfter.Format(time.DateOnly))
+	case strings.Contains(what, "certificate required"):
+		what = "the server wants a client certificate, which --cert brings"
 	case strings.Contains(what, "EOF"):
 		what = "the server ended the connection during the TLS handshake"
 	}
@@ -105,7 +107,10 @@ func trimmed(err error) string {
 
 // handshakeOutcome says why the upgrade came to nothing.
 func handshakeOutcome(e *websocket.HandshakeError, f *dialFlags, u *url.URL, a *attempt) *outcome {
+	alert := new(net.OpError)
 	switch {
+	case errors.As(e.Err, &alert) && alert.Op == "remote error": // how crypto/tls marks an alert of the peer
+		return tlsOutcome(alert, u)
 	case e.Err != nil && e.Rule == 0 && a.answered.Load() == 0:
 		how := "the server ended the connection without an answer"
 		if errors.Is(e.Err, syscall.ECONNRESET) {

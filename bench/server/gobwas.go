@@ -20,7 +20,7 @@ var gobwasHelpers = &Server{
 }
 
 var gobwasLean = &Server{
-	Name: "gobwas/lean", Kind: Peer,
+	Name: "gobwas/lean", Kind: Peer, LowLevel: true,
 	What:  "gobwas/ws: Upgrade on the socket, frames read through one buffer and written together; the handler checks UTF-8",
 	Lacks: []Mode{EchoReset, EchoTakeover},
 	Serve: serveGobwasLean,

@@ -102,7 +102,7 @@ func (r *runner) count(s *server.Server, w *workload) (counted, error) {
 	}
 	defer t.stop()
 	few := w.load.Conns * w.load.InFlight * 4
-	many := few + max(8000, few)
+	many := few + max(8000, 30*w.load.Conns)
 	send := func(n int) error {
 		cfg := w.load
 		cfg.Messages = n

@@ -74,6 +74,9 @@ func runCommand(args []string) error {
 			return err
 		}
 		*quick, *rounds, *duration = true, 1, 100*time.Millisecond
+		if *only == "" {
+			*only = `^64 x (20 B|16 KiB|16 x 20 B)$`
+		}
 		if *names == "" {
 			*names = "wiretrue/lean,engine/epoll,engine/io_uring,gorilla,gws,raw/epoll"
 		}

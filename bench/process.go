@@ -91,6 +91,11 @@ func (c *contestant) start(mode server.Mode) (*target, error) {
 	if c.fixed != nil {
 		return c.fixed, nil
 	}
+	if c.Missing != nil {
+		if err := c.Missing(); err != nil {
+			return nil, err
+		}
+	}
 	cmd := exec.Command(c.binary, "serve", "-mode", string(mode), c.Name)
 	if c.Command != nil {
 		var err error

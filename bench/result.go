@@ -44,9 +44,12 @@ type column struct {
 	BestPeer          string  // which Go peer was best
 	Best              float64 // its value; 0: there is none
 	Target            float64 `json:",omitempty"`
+
+	high bool // peers that are low-level do not count as the best
 }
 
 type row struct {
+	lowLevel     bool
 	Server, What string
 	Kind         server.Kind
 	Cells        []cell
@@ -94,10 +97,10 @@ func newResults(r *runner) *results {
 		if w.memory {
 			unit = "bytes"
 		}
-		all.Columns = append(all.Columns, column{Group: w.group, Name: w.name(), Unit: unit, Target: w.target})
+		all.Columns = append(all.Columns, column{Group: w.group, Name: w.name(), Unit: unit, Target: w.target, high: w.high})
 	}
 	for _, c := range r.contestants {
-		all.Rows = append(all.Rows, row{Server: c.name, What: c.What, Kind: c.Kind, Cells: make([]cell, len(r.workloads)), base: c.base})
+		all.Rows = append(all.Rows, row{Server: c.name, What: c.What, Kind: c.Kind, lowLevel: c.LowLevel, Cells: make([]cell, len(r.workloads)), base: c.base})
 	}
 	return all
 }
@@ -120,7 +123,7 @@ func (a *results) finish() {
 			c.Busy, c.Rate = median(c.busy), median(c.rates)
 			disturbed = append(disturbed, c.disturbed...)
 			c.Waiting = len(c.busy) > 0 && c.Busy < 0.85 && !strings.HasPrefix(col.Name, "1 x")
-			if a.Rows[j].Kind == server.Peer && c.Median > 0 && (col.Best == 0 || c.Median < col.Best) {
+			if a.Rows[j].Kind == server.Peer && !(col.high && a.Rows[j].lowLevel) && c.Median > 0 && (col.Best == 0 || c.Median < col.Best) {
 				col.Best, col.BestPeer = c.Median, a.Rows[j].Server
 			}
 		}
@@ -243,7 +246,7 @@ func (a *results) standing() table {
 	return t
 }
 
-const legend = "In each cell: the median of the rounds, the median distance from it, and the ratio to the best of the Go peers (of several binaries: to the first). w: the server waited for the load."
+const legend = "In each cell: the median of the rounds, the median distance from it, and the ratio to the best of the Go peers, for pipelining and handshakes of those that are not low-level (of several binaries: to the first). w: the server waited for the load."
 
 // failures lists what could not be measured.
 func (a *results) failures() (lines []string) {

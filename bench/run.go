@@ -73,8 +73,15 @@ func runCommand(args []string) error {
 		if err := r.countAll(); err != nil {
 			return err
 		}
-		*quick = true
+		*quick, *rounds, *duration = true, 1, 100*time.Millisecond
+		if *only == "" {
+			*only = `^64 x (20 B|16 KiB|16 x 20 B)$`
+		}
+		if *names == "" {
+			*names = "wiretrue/lean,engine/epoll,engine/io_uring,gorilla,gws,raw/epoll"
+		}
 	}
+	r.rounds, r.duration = *rounds, *duration
 	if r.rounds == 0 {
 		r.rounds = 5
 		if *quick {
@@ -92,7 +99,7 @@ func runCommand(args []string) error {
 		return err
 	}
 	for _, w := range workloads {
-		if (w.quick || !*quick) && pattern.MatchString(w.name()) {
+		if (w.quick || !*quick) && (!w.memory || !*ci) && pattern.MatchString(w.name()) {
 			r.workloads = append(r.workloads, w)
 		}
 	}

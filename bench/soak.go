@@ -31,6 +31,12 @@ func soakCommand(args []string) error {
 			continue
 		}
 		fmt.Printf("%s: %s\n", s.Name, s.What)
+		if s.Missing != nil {
+			if err := s.Missing(); err != nil {
+				fmt.Printf("  not soaked: %v\n", err)
+				continue
+			}
+		}
 		if err := soakServer(s, *duration, *seed); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", s.Name, err))
 		}

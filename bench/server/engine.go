@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net"
 
 	"github.com/wiretrue/websocket"
@@ -18,7 +19,8 @@ var engineEpoll = &Server{
 
 var engineIOUring = &Server{
 	Name: "engine/io_uring", Kind: Ours,
-	What: "this library: engine.Server on io_uring, handlers inline",
+	What:    "this library: engine.Server on io_uring, handlers inline",
+	Missing: func() error { return using(&engine.Server{Backend: engine.IOUring}) },
 	Serve: func(ln net.Listener, mode Mode) error {
 		return serveEngine(ln, mode, &engine.Server{Backend: engine.IOUring})
 	},
@@ -28,6 +30,17 @@ var engineBlocking = &Server{
 	Name: "engine/blocking", Kind: Ours,
 	What:  "this library: engine.Server with Blocking, on epoll",
 	Serve: func(ln net.Listener, mode Mode) error { return serveEngine(ln, mode, &engine.Server{Blocking: true}) },
+}
+
+// using reports an engine that would run on another backend than it was told,
+// whose figures would stand under the wrong name.
+func using(s *engine.Server) error {
+	defer s.Close()
+	got, err := s.Using()
+	if err == nil && got != s.Backend {
+		err = fmt.Errorf("%w: %v was asked for, and is %v", engine.ErrBackend, s.Backend, got)
+	}
+	return err
 }
 
 func serveEngine(ln net.Listener, mode Mode, s *engine.Server) error {

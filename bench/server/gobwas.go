@@ -20,7 +20,7 @@ var gobwasHelpers = &Server{
 }
 
 var gobwasLean = &Server{
-	Name: "gobwas/lean", Kind: Peer,
+	Name: "gobwas/lean", Kind: Peer, LowLevel: true,
 	What:  "gobwas/ws: Upgrade on the socket, frames read through one buffer and written together; the handler checks UTF-8",
 	Lacks: []Mode{EchoReset, EchoTakeover},
 	Serve: serveGobwasLean,
@@ -73,14 +73,18 @@ func serveGobwasHelpers(ln net.Listener, mode Mode) error {
 
 // gobwasCompressed echoes one frame in the way that wsflate documents.
 func gobwasCompressed(c net.Conn) error {
-	f, err := ws.ReadFrame(c)
+	h, err := ws.ReadHeader(c)
 	if err != nil {
 		return err
 	}
-	f = ws.UnmaskFrameInPlace(f)
-	if f.Header.OpCode.IsControl() {
-		return io.EOF // the clients of the benchmark send none
+	if h.OpCode.IsControl() || !h.Fin || h.Length > readLimit {
+		return io.EOF // the clients of the benchmark send whole messages only
 	}
+	payload := make([]byte, h.Length)
+	if _, err := io.ReadFull(c, payload); err != nil {
+		return err
+	}
+	f := ws.UnmaskFrameInPlace(ws.Frame{Header: h, Payload: payload})
 	if f, err = wsflate.DecompressFrame(f); err != nil {
 		return err
 	}

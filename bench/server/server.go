@@ -35,6 +35,10 @@ type Server struct {
 	What string // it is and how it is configured, in a line
 	Raw  bool   // it knows no WebSocket
 
+	// LowLevel says that the handler does itself what a library is for: it knows
+	// frames and works on the socket.
+	LowLevel bool
+
 	// Lacks lists modes that it does not have.
 	Lacks []Mode
 

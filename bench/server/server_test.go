@@ -40,6 +40,11 @@ func start(t *testing.T, s *server.Server, mode server.Mode) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "BENCH_SERVER="+s.Name, "BENCH_MODE="+string(mode))
+	if s.Missing != nil {
+		if err := s.Missing(); err != nil {
+			t.Skip(err)
+		}
+	}
 	if s.Command != nil {
 		var err error
 		if cmd, err = s.Command(mode); err != nil {

@@ -118,7 +118,7 @@ func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
 func (c *Conn) fail(code StatusCode, reason string, cause error) error {
 	c.sendClose(code, reason) // refused if one was sent before, which is as good
 	if c.end(cause) {
-		go c.drainAndHangUp()
+		go c.drainAndHangUp(true)
 	}
 	return c.Cause()
 }
@@ -149,7 +149,7 @@ func (c *Conn) cut(err error) {
 
 // closeTransport ends the connection below. It may be called again.
 func (c *Conn) closeTransport() {
-	c.transport.nc.Close()
+	c.transport.close()
 	if !c.hungUp.Swap(true) {
 		c.opts.Trace.transport(c, TransportClosed)
 	}
@@ -176,7 +176,7 @@ func (c *Conn) end(cause error) (first bool) {
 		timer.Stop()
 	}
 	close(c.done)
-	c.transport.nc.SetReadDeadline(longAgo) // wakes a read
+	c.transport.interrupt() // wakes a read
 	c.deflation.release()
 	c.opts.Trace.ended(c, cause)
 	if onEnd != nil {
@@ -192,7 +192,7 @@ func (c *Conn) hangUp() {
 		c.closeTransport()
 		return
 	}
-	go c.drainAndHangUp()
+	go c.drainAndHangUp(c.role == wire.Client)
 }
 
 // flushed reports whether nothing waits to be sent.
@@ -202,9 +202,10 @@ func (c *Conn) flushed() bool {
 	return !c.queue.flushing
 }
 
-// drainAndHangUp waits until what waits is sent and the peer has ended the TCP
-// connection, each for lingerTime at most, and ends the transport.
-func (c *Conn) drainAndHangUp() {
+// drainAndHangUp waits until what waits is sent and, if it is to drain, until the
+// peer has ended the TCP connection, each for lingerTime at most, and ends the
+// transport.
+func (c *Conn) drainAndHangUp(drain bool) {
 	nc := c.transport.nc
 	defer c.closeTransport()
 	timeout := time.NewTimer(lingerTime)
@@ -223,10 +224,14 @@ func (c *Conn) drainAndHangUp() {
 			return
 		}
 	}
+	if !drain {
+		return
+	}
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && c.role == wire.Server {
 		half.CloseWrite()
 		c.opts.Trace.transport(c, TransportFinished)
 	}
+	c.transport.wake.next(&c.transport) // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := parkedBuffers.Get().(*buffer)
 	defer parkedBuffers.Put(buf)

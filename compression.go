@@ -289,7 +289,7 @@ func (c *Conn) compactWhenIdle() {
 	c.mu.Unlock()
 	if !d.recvFresh {
 		d.compactDue.Store(true)
-		c.transport.wake.interrupt(c.transport.nc)
+		c.transport.wake.interrupt(&c.transport)
 	}
 }
 

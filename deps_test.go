@@ -23,6 +23,7 @@ const importOrder = `
 	engine
 	wstest
 	examples/*
+	examples/*/*
 	interop
 `
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/wstest"
@@ -111,6 +112,37 @@ func TestTraceTellsTheEnd(t *testing.T) {
 			p.End()
 			l.want(t, "ended by the peer", "closed here")
 		})
+	})
+}
+
+func TestAClientLetsTheServerEndTCP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTold()
+		c, p := wstest.ServePeer(t, &websocket.DialOptions{Options: websocket.Options{Trace: l.trace()}})
+		closed := make(chan error)
+		go func() { closed <- c.Close(t.Context(), 1000, "") }()
+		p.WantClose(1000)
+		p.Send(`88 02 03e8`)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait() // until what the end of Close's context sets off is over
+		p.End()
+		l.want(t, "ended by the peer", "closed here")
+	})
+}
+
+func TestAServerEndsTheTransportAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // over a pipe, whose directions do not end by themselves
+		c, p := wstest.DialPeer(t, nil)
+		began := time.Now()
+		p.Send(`88 82 00000000 03e8`)
+		c.CloseRead(t.Context())
+		p.WantClose(1000)
+		p.WantEnd()
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the server waited %v for the client to end", waited)
+		}
 	})
 }
 

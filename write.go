@@ -56,13 +56,47 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 			}
 		}
 	}
-	lead := c.queue.lead()
+	lead := !c.defers() && c.queue.lead()
 	c.mu.Unlock()
 	<-c.writing
 	if lead {
 		c.flush()
 	}
 	return c.writeError(err)
+}
+
+const (
+	deferFor  = 500 * time.Microsecond // at most
+	deferSize = 16 << 10               // bytes in the queue end the deferment
+)
+
+// defers reports whether what is queued waits for more to leave with it: while
+// messages that were received together are handled one after the other, the
+// answers go out together. The last of them does not wait, nor does any once the
+// program waits for bytes or deferFor has passed. It is called with mu held.
+func (c *Conn) defers() bool {
+	if !c.more.Load() || c.queue.flushing || c.queue.begin() == 0 || c.queue.begin() > deferSize {
+		return false
+	}
+	switch {
+	case c.queue.deferred:
+	case c.queue.late == nil:
+		c.queue.late = time.AfterFunc(deferFor, c.flushDeferred)
+	default:
+		c.queue.late.Reset(deferFor)
+	}
+	c.queue.deferred = true
+	return true
+}
+
+// flushDeferred sends what was left in the queue for more to leave with it.
+func (c *Conn) flushDeferred() {
+	c.mu.Lock()
+	lead := c.queue.lead()
+	c.mu.Unlock()
+	if lead {
+		c.flush()
+	}
 }
 
 // writeError makes an error of the core the caller's.
@@ -236,6 +270,12 @@ func (c *Conn) countCompressed(compress bool, begin, size int) {
 func (c *Conn) makeRoom(ctx context.Context, n int) error {
 	limit := orDefault(c.opts.QueueLimit, 1<<20, 0)
 	for !c.ended && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
+		if c.queue.lead() { // what was deferred
+			c.mu.Unlock()
+			c.flush()
+			c.mu.Lock()
+			continue
+		}
 		switch c.opts.QueuePolicy {
 		case QueueFail:
 			return ErrQueueFull

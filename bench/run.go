@@ -151,7 +151,7 @@ func runCommand(args []string) error {
 }
 
 // quickServers take part in the quick profile.
-var quickServers = []string{"wiretrue", "wiretrue/lean", "gorilla", "coder", "gobwas/lean", "gws", "bun", "raw/epoll"}
+var quickServers = []string{"wiretrue", "wiretrue/lean", "engine/epoll", "engine/io_uring", "gorilla", "coder", "gobwas/lean", "gws", "bun", "raw/epoll"}
 
 // stranger makes a contestant of a server that is running.
 func stranger(rawURL string, pid int) (*contestant, error) {

@@ -24,17 +24,32 @@ type Options struct {
 	// OtherKeys returns the keys of other connections, for which a wrong
 	// Sec-WebSocket-Accept may have been meant; nil: none are known.
 	OtherKeys func() []string
+
+	// Pool, if it is not nil, is shared by Analysers of which few work at a time.
+	Pool *Pool
 }
 
 // An Analyser turns the bytes of one connection into records.
 type Analyser struct {
-	o     Options
-	emits func(Record)
+	o      Options
+	emits  func(Record)
+	noted  noted
+	report *Report
 
+	*work                // nil while the Analyser rests, and behind the Report
+	slot  int            // of the Pool, counted from 1; 0: none
+	used  bool           // since the Pool looked
+	saved []byte         // the work, while the Analyser rests
+	where *time.Location // of its times
+}
+
+// work is what an Analyser needs while it works.
+type work struct {
 	sides     [2]side
 	witness   *wire.Witness // nil before the connection is open
+	spare     *wire.Witness // one to use
 	exchanges []*exchange   // without a whole response, oldest first
-	opened    *Handshake    // with which the connection opened; nil: not known
+	opened    []byte        // the handshake that opened the connection; see packHandshake
 	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
@@ -47,9 +62,15 @@ type Analyser struct {
 
 	net     netFacts
 	end     endState
+	ended   *Ending  // once it has been told
 	keys    []string // of this connection's earlier handshakes
 	numbers numbers
-	report  *Report
+}
+
+func newWork() *work {
+	w := new(work)
+	w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server
+	return w
 }
 
 // New returns an Analyser that passes each record to emit, which may be nil
@@ -62,11 +83,7 @@ func New(o Options, emit func(Record)) *Analyser {
 	o.Findings = orDefault(o.Findings, 200)
 	o.Inflate = orDefault(o.Inflate, 16<<20)
 	o.ControlRate = orDefault(o.ControlRate, 1000)
-	a := &Analyser{o: o, emits: emit}
-	for _, role := range []wire.Role{wire.Client, wire.Server} {
-		a.sides[role].role = role
-	}
-	return a
+	return &Analyser{o: o, emits: emit}
 }
 
 func orDefault(n, value int) int {
@@ -145,6 +162,7 @@ func (a *Analyser) take(it item) {
 	if a.report != nil {
 		return
 	}
+	a.wake()
 	if a.guessed == nil {
 		if it = a.process(it); a.guessed == nil {
 			return
@@ -249,7 +267,7 @@ func (a *Analyser) find(m mark, f Finding) {
 	if f.At.IsZero() {
 		f.At, f.Packet = m.at, m.packet
 	}
-	a.numbers.finding(&f, a.o.Findings)
+	a.noted.finding(&f, a.o.Findings)
 	a.emit(KindFinding, mark{f.At, f.Packet}, f.From, Record{Finding: &f})
 }
 
@@ -340,9 +358,11 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 // returned. Later calls return the same; later bytes are ignored.
 func (a *Analyser) Report() *Report {
 	if a.report == nil {
+		a.wake()
 		a.drain(true)
 		a.finish()
 		a.report = a.sum()
+		a.leave()
 	}
 	return a.report
 }

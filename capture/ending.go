@@ -157,12 +157,12 @@ func (a *Analyser) endSide(s *side, m mark, how How) {
 		a.end.reset = s.party()
 	}
 	var broken rfc.Set
-	if first && how != Stopped {
+	if first {
 		a.flushSide(s, m)
-		if a.witness != nil && s.based {
-			broken = a.witness.End(s.role)
-			a.beginEnding(s.party(), m)
-		}
+	}
+	if first && how != Stopped && a.witness != nil && s.based {
+		broken = a.witness.End(s.role)
+		a.beginEnding(s.party(), m)
 	}
 	a.emit(KindEnd, m, s.party(), Record{End: &End{How: how, Stream: s.offset}})
 	for rule := range broken.All() {
@@ -267,7 +267,7 @@ func (a *Analyser) conclude(m mark) {
 	a.end.told = true
 	a.noResponse(m)
 	e := a.ending()
-	a.numbers.ending = &e
+	a.ended = &e
 	if e.How != Going && e.How != Never {
 		a.findReasons(m, &e)
 	}

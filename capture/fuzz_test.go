@@ -68,6 +68,7 @@ func FuzzAnalyser(f *testing.F) {
 		want := linesOf(t, o, steps, nil)
 		sameLines(t, "byte by byte", linesOf(t, o, steps, byteByByte), want)
 		sameLines(t, "in halves", linesOf(t, o, steps, func(b []byte) [][]byte { return [][]byte{b[:len(b)/2], b[len(b)/2:]} }), want)
+		sameLines(t, "at rest between them", linesAtRest(t, o, steps), want)
 		for _, line := range want {
 			if len(line) > 1<<20 || bytes.ContainsRune([]byte(line), '\n') {
 				t.Fatalf("a record of %d bytes", len(line))

@@ -198,7 +198,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	client := &a.sides[wire.Client]
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
-	a.opened = ex.Handshake.summary()
+	a.opened = packHandshake(&ex.Handshake)
 	a.openWitness(m)
 	a.deflate = ex.Deflate
 	a.agree(ex.params, !ex.Deflate)
@@ -263,26 +263,6 @@ func (a *Analyser) enterFrames(s *side) {
 	s.shift = s.base
 	s.head = nil
 	a.release(s)
-}
-
-// summary is the handshake without the heads and the bodies. It refers to no
-// memory of them, since it is kept as long as the connection.
-func (h *Handshake) summary() *Handshake {
-	c := *h
-	c.RequestHeader, c.RequestBody, c.ResponseHeader, c.ResponseBody = nil, nil, nil, nil
-	for _, s := range []*string{
-		&c.Method, &c.Target, &c.RequestProto, &c.Reason, &c.ResponseProto,
-		&c.Origin, &c.Version, &c.Key, &c.Accept, &c.Mistake, &c.Subprotocol,
-	} {
-		*s = strings.Clone(*s)
-	}
-	for _, list := range []*[]string{&c.Host, &c.Subprotocols, &c.Offered, &c.Agreed, &c.Broken} {
-		*list = slices.Clone(*list)
-		for i := range *list {
-			(*list)[i] = strings.Clone((*list)[i])
-		}
-	}
-	return &c
 }
 
 func offersDeflate(ex *exchange) bool {
@@ -383,8 +363,8 @@ func secretName(name string) bool {
 
 // explainALPN says that HTTP/1.1 was spoken where TLS had agreed on HTTP/2.
 func (a *Analyser) explainALPN(ex *exchange, m mark) {
-	if t := a.net.facts; t != nil && t.ALPN == "h2" && ex.upgrade {
-		f := found("capture-http2-by-alpn", Client, "TLS agreed on %q by ALPN, and the client sent an upgrade of HTTP/1.1", t.ALPN)
+	if a.net.alpn == "h2" && ex.upgrade {
+		f := found("capture-http2-by-alpn", Client, "TLS agreed on %q by ALPN, and the client sent an upgrade of HTTP/1.1", a.net.alpn)
 		f.At, f.Packet, f.From = m.at, m.packet, Client
 		ex.findings = append(ex.findings, f)
 	}

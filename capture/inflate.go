@@ -172,7 +172,7 @@ func (a *Analyser) explainBit(f *Finding, s *side) {
 		return
 	}
 	f.Mistake = "the payload is compressed, although permessage-deflate was not agreed on"
-	switch h := a.opened; {
+	switch h := a.handshake(); {
 	case h == nil:
 	case len(h.Agreed) > 0 && len(h.Offered) == 0:
 		f.Mistake += ": the server answers with it, and the client did not offer it"

@@ -62,7 +62,7 @@ type Numbers struct {
 	responses   spread
 }
 
-// Spread is the spread of many values. Of more than some thousand values the
+// Spread is the spread of many values. Of more than some hundred values the
 // median is that of a regular sample.
 type Spread struct {
 	Count  uint64 `json:"count"`
@@ -80,7 +80,7 @@ type spread struct {
 	every  uint64
 }
 
-const maxSample = 2048
+const maxSample = 256
 
 func (s *spread) add(v int64) {
 	if s.Count == 0 {
@@ -130,10 +130,13 @@ type numbers struct {
 	exchanges  int
 	heads      [2]int64
 	skipped    [2]int64
+}
+
+// noted is what was found, for the Report.
+type noted struct {
 	findings   []Finding
 	counts     map[string]int
 	severities map[Severity]int
-	ending     *Ending
 }
 
 func (n *numbers) bytes(from wire.Role, at time.Time, k int) {
@@ -214,7 +217,7 @@ func (n *numbers) rtt(from wire.Role, d time.Duration) { n.sides[from].rtts.add(
 
 func (n *numbers) response(to wire.Role, d time.Duration) { n.sides[to].responses.add(int64(d)) }
 
-func (n *numbers) finding(f *Finding, most int) {
+func (n *noted) finding(f *Finding, most int) {
 	if n.counts == nil {
 		n.counts, n.severities = map[string]int{}, map[Severity]int{}
 	}
@@ -232,23 +235,23 @@ func (a *Analyser) sum() *Report {
 		V:          Version,
 		Start:      n.first,
 		Stop:       n.lastByte,
-		Handshake:  a.opened,
+		Handshake:  a.handshake(),
 		Handshakes: n.handshakes,
 		Exchanges:  n.exchanges,
 		LongestGap: n.idle,
 		IdleFrom:   n.idleFrom,
-		Ending:     n.ending,
-		Findings:   n.findings,
-		Counts:     n.counts,
-		Errors:     n.severities[Error],
-		Warnings:   n.severities[Warning],
-		Notes:      n.severities[Note],
+		Ending:     a.ended,
+		Findings:   a.noted.findings,
+		Counts:     a.noted.counts,
+		Errors:     a.noted.severities[Error],
+		Warnings:   a.noted.severities[Warning],
+		Notes:      a.noted.severities[Note],
 	}
 	if r.Findings == nil {
 		r.Findings, r.Counts = []Finding{}, map[string]int{}
 	}
-	if a.opened != nil {
-		r.Opening = since(a.opened.Requested, a.opened.Responded)
+	if h := r.Handshake; h != nil {
+		r.Opening = since(h.Requested, h.Responded)
 	}
 	for _, role := range []wire.Role{wire.Client, wire.Server} {
 		s := &n.sides[role]

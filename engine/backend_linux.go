@@ -6,13 +6,21 @@ import "errors"
 // are, the best.
 func newBackend(l *loop) (backend, Backend, error) {
 	s := l.server
-	switch {
-	case s.Backend == Epoll || s.Blocking && s.Backend == Auto:
-		b, err := newEpoll(l)
-		return b, Epoll, err
-	case s.Blocking:
+	if s.Blocking && s.Backend == IOUring {
 		return nil, 0, errors.New("a server that is Blocking uses epoll")
 	}
-	b, err := newEpoll(l)
-	return b, Epoll, err
+	if s.Backend == IOUring || s.Backend == Auto && !s.Blocking {
+		u, err := newIOUring(l)
+		if err == nil {
+			return u, IOUring, nil
+		}
+		if s.Backend == IOUring {
+			return nil, 0, err
+		}
+	}
+	e, err := newEpoll(l)
+	if err != nil {
+		return nil, 0, err
+	}
+	return e, Epoll, nil
 }

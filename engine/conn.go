@@ -33,6 +33,7 @@ type Conn struct {
 	unread  bool     // bytes wait in the kernel that the turn has left there
 	owesEnd bool     // OnClose is due when the function of Go returns
 	sawEnd  bool     // the peer's stream has ended
+	armed   bool     // io_uring is to receive for it
 	closed  bool     // the descriptor is
 	partial *partial // nil: the receiver is at rest
 	rare    *rare    // nil: nothing
@@ -117,7 +118,6 @@ type more struct {
 	cause       error
 	cut         error         // why the turn is to end the connection
 	room        chan struct{} // closed when bytes have left
-	stalled     int64         // since when the kernel takes no byte; 0: it does
 	dropped     uint64
 	pongNext    []byte // owed, beyond maxPongs; nil: none
 	jobs        []func()
@@ -318,6 +318,7 @@ func (c *Conn) CloseNow() error {
 	c.mu.Lock()
 	if m := c.extra(); !c.ended && m.cut == nil {
 		m.cut, c.hangup = websocket.ErrClosedHere, abandoned
+		c.abandonOutput()
 	}
 	c.mu.Unlock()
 	c.post(todoClose)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -112,6 +113,8 @@ var goodRequest = handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.
 
 // safety bounds what a test waits for. Nothing waits for it when all is well.
 const safety = time.Minute
+
+var quiet = slog.New(slog.DiscardHandler)
 
 func echo(c *engine.Conn, typ websocket.MessageType, p []byte) { c.Write(typ, p) }
 

@@ -189,6 +189,10 @@ func (e *epoll) read(t *turn, c *Conn) {
 		t.in = make([]byte, readSize)
 	}
 	for range maxReads {
+		if c.holds() {
+			c.unread = true
+			return
+		}
 		asked := len(t.in)
 		spare := t.spare(c)
 		var n int
@@ -215,11 +219,7 @@ func (e *epoll) read(t *turn, c *Conn) {
 		if n > 0 && c.phase != gone {
 			t.got(c, t.in[:n])
 		}
-		switch {
-		case c.phase == gone, n < asked && !c.hup:
-			return
-		case c.todo.Load()&held != 0 && c.phase != lingering:
-			c.unread = true
+		if c.phase == gone || n < asked && !c.hup {
 			return
 		}
 	}

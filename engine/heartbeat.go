@@ -23,13 +23,14 @@ func (t *turn) look(c *Conn) {
 	}
 	o := c.options()
 	c.mu.Lock()
-	stalled := int64(0)
-	if c.more != nil {
-		stalled = c.more.stalled
+	stalled := c.stalled(t.now)
+	since := int64(0)
+	if c.out != nil {
+		since = c.out.since
 	}
 	c.mu.Unlock()
 	switch {
-	case stalled != 0 && o.WriteTimeout > 0 && t.now-stalled >= int64(o.WriteTimeout):
+	case stalled:
 		t.lose(c, websocket.ErrWriteTimeout)
 		return
 	case c.partial != nil && o.AssemblyTimeout > 0 && t.now-c.partial.since > int64(o.AssemblyTimeout):
@@ -44,8 +45,8 @@ func (t *turn) look(c *Conn) {
 			return
 		}
 	}
-	if stalled != 0 && o.WriteTimeout > 0 {
-		next = min(next, stalled+int64(o.WriteTimeout))
+	if since != 0 && o.WriteTimeout > 0 {
+		next = min(next, since+int64(o.WriteTimeout))
 	}
 	t.loop.wheel.set(c, next)
 }
@@ -64,6 +65,9 @@ func (t *turn) lookAfter(c *Conn) int64 {
 	}
 	if o.AssemblyTimeout > 0 {
 		wait = min(wait, o.AssemblyTimeout)
+	}
+	if o.WriteTimeout > 0 {
+		wait = min(wait, o.WriteTimeout)
 	}
 	return t.now + int64(wait)
 }

@@ -54,7 +54,7 @@ type loop struct {
 // startLoop starts a loop with the server's backend.
 func startLoop(s *Server) (*loop, error) {
 	l := &loop{server: s, over: make(chan struct{})}
-	l.wheel.tick = tickOf(clock())
+	l.wheel.tick, l.wheel.alarm, l.wheel.rouse = tickOf(clock()), noAlarm, l.rouse
 	l.turn = turn{loop: l, blocking: s.Blocking}
 	ready := make(chan error)
 	go l.run(ready)
@@ -75,8 +75,8 @@ func (l *loop) run(ready chan<- error) {
 	}
 	l.turn.now = clock()
 	for l.work() {
+		l.asleep.Store(true) // from here on what is new wakes the loop
 		wait := time.Duration(l.wheel.wait(l.turn.now))
-		l.asleep.Store(true)
 		if l.busy() {
 			wait = 0
 		}
@@ -103,6 +103,9 @@ func (l *loop) busy() bool {
 func (l *loop) work() bool {
 	l.due = l.wheel.turnTo(l.turn.now, l.due[:0])
 	for _, c := range l.due {
+		if l.server.Blocking {
+			c.watchStall(l.turn.now)
+		}
 		c.post(todoTime)
 	}
 	clear(l.due)
@@ -132,6 +135,10 @@ func (l *loop) serve1(c *Conn) {
 // Blocking.
 func (l *loop) event(c *Conn, todo uint32) {
 	if l.server.Blocking {
+		// A function may be waiting for room to write, in its turn.
+		c.mu.Lock()
+		c.flush()
+		c.mu.Unlock()
 		c.post(todo)
 		return
 	}

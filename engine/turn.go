@@ -139,15 +139,13 @@ func (c *Conn) scarce() *rare {
 
 // read takes what the kernel has for the connection.
 func (t *turn) read(c *Conn) {
-	switch {
-	case c.phase == gone:
-	case c.todo.Load()&held != 0 && c.phase != lingering:
-		c.unread = true
-	default:
-		c.unread = false
+	if c.phase != gone {
 		t.loop.backend.read(t, c)
 	}
 }
+
+// holds reports whether the connection's bytes are to be left in the kernel.
+func (c *Conn) holds() bool { return c.phase < lingering && c.todo.Load()&held != 0 }
 
 // resume goes on with what was held back.
 func (t *turn) resume(c *Conn) {
@@ -156,7 +154,8 @@ func (t *turn) resume(c *Conn) {
 		r.stash = nil
 		t.handleBytes(c, b)
 	}
-	if c.unread && c.phase != gone {
+	if c.unread {
+		c.unread = false
 		t.read(c)
 	}
 }
@@ -225,7 +224,7 @@ func (t *turn) feed(c *Conn, b []byte) {
 	var whole []byte // the only piece of the message, not copied
 reading:
 	for c.phase < lingering {
-		if c.todo.Load()&held != 0 && !receiver.InMessage() {
+		if c.todo.Load()&held != 0 {
 			if len(b) > 0 {
 				r := c.scarce()
 				r.stash = append(r.stash, b...)

@@ -8,17 +8,20 @@ type wheel struct {
 	mu    sync.Mutex
 	slots [wheelSlots]*Conn // lists of those whose due is the slot's
 	tick  uint32            // the one up to which all is done
+	alarm uint32            // the one that the loop sleeps to
+	rouse func()            // wakes it
 	count int
 }
 
 const (
 	wheelSlots = 1 << 9
 	tickTime   = int64(125e6) // nanoseconds
+	noAlarm    = ^uint32(0)
 )
 
 func tickOf(at int64) uint32 { return uint32(at / tickTime) }
 
-// set makes the connection due at the time, whenever it was before. A time that
+// set makes the connection due at the time, whenoAlarm it was before. A time that
 // is too far is met too early.
 func (w *wheel) set(c *Conn, at int64) {
 	w.mu.Lock()
@@ -53,6 +56,10 @@ func (w *wheel) link(c *Conn, at int64) {
 	c.prev = nil
 	*head = c
 	w.count++
+	if c.due < w.alarm {
+		w.alarm = c.due
+		w.rouse()
+	}
 }
 
 func (w *wheel) unlink(c *Conn) {
@@ -93,13 +100,17 @@ func (w *wheel) turnTo(now int64, due []*Conn) []*Conn {
 func (w *wheel) wait(now int64) int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.alarm > w.tick && w.alarm != noAlarm && w.count > 0 && w.slots[w.alarm%wheelSlots] != nil {
+		return max(0, int64(w.alarm)*tickTime-now) // as the last time
+	}
+	w.alarm = noAlarm
 	if w.count == 0 {
 		return -1
 	}
-	for i := uint32(1); i < wheelSlots; i++ {
+	for i := uint32(1); w.alarm == noAlarm; i++ {
 		if w.slots[(w.tick+i)%wheelSlots] != nil {
-			return max(0, int64(w.tick+i)*tickTime-now)
+			w.alarm = w.tick + i
 		}
 	}
-	return tickTime
+	return max(0, int64(w.alarm)*tickTime-now)
 }

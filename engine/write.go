@@ -165,18 +165,26 @@ func (c *Conn) makeRoom(n int) error {
 			return c.more.cut
 		case websocket.QueueBlock:
 			if !c.server.Blocking {
-				c.todo.Or(heldFull)
-				return websocket.ErrQueueFull
+				// What answers the message that is being handled is taken, and no
+				// other message is handled until there is room.
+				if full := c.todo.Or(heldFull)&heldFull != 0; full || !c.inTurn {
+					return websocket.ErrQueueFull
+				}
+				return nil
+			}
+			if c.more != nil && c.more.cut != nil {
+				return c.more.cut
 			}
 			m := c.extra()
 			if m.room == nil {
 				m.room = make(chan struct{})
 			}
 			room := m.room
-			c.flush()
-			c.mu.Unlock()
-			<-room // which the end closes too
-			c.mu.Lock()
+			if c.flush(); m.room == room {
+				c.mu.Unlock()
+				<-room // which the end closes too
+				c.mu.Lock()
+			}
 			continue
 		}
 		return websocket.ErrQueueFull
@@ -208,6 +216,7 @@ type queue struct {
 	done    int    // of flying, what it has taken
 	head    int    // of all, bytes at the beginning that stand before the frames
 	sending bool   // the kernel has it in hand
+	since   int64  // when the kernel was given more than it took at once; 0: never
 	marks   []mark // of the messages in waiting that may be dropped
 }
 
@@ -302,9 +311,7 @@ func (c *Conn) took(n int) {
 	k := min(q.head, n)
 	q.head -= k
 	c.wrote(b[k:])
-	if c.more != nil {
-		c.more.stalled = 0
-	}
+	q.since = 0
 	c.announceRoom()
 }
 
@@ -334,13 +341,28 @@ func (c *Conn) wrote(b []byte) {
 
 // stall notes that the kernel takes no more for now.
 func (c *Conn) stall() {
-	m := c.extra()
-	if m.stalled != 0 {
+	if c.out.since != 0 {
 		return
 	}
-	m.stalled = clock()
+	c.out.since = clock()
 	if timeout := c.options().WriteTimeout; timeout > 0 {
-		c.loop.wheel.sooner(c, m.stalled+int64(timeout))
+		c.loop.wheel.sooner(c, c.out.since+int64(timeout))
+	}
+}
+
+// stalled reports whether the peer has taken no byte for too long.
+func (c *Conn) stalled(now int64) bool {
+	timeout := c.options().WriteTimeout
+	return timeout > 0 && c.out != nil && c.out.since != 0 && now-c.out.since >= int64(timeout)
+}
+
+// watchStall gives up a peer that takes nothing, on a server that is Blocking:
+// the turn may be waiting for room to write.
+func (c *Conn) watchStall(now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stalled(now) {
+		c.broken(websocket.ErrWriteTimeout)
 	}
 }
 

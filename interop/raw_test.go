@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/examples/echo"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
 )
 
 // raw is an end of a connection that sends what it is told, legal or not, and
-// looks closely at what comes back. Our end is an echo.
+// looks closely at what comes back. Our end is the echo
+// example.
 type raw struct {
 	nc     net.Conn
 	r      *bufio.Reader
@@ -33,25 +35,10 @@ type raw struct {
 // offering or answering with the extensions.
 type rig func(t *testing.T, opts websocket.Options, extensions ...handshake.Extension) (connect func(t *testing.T) *raw)
 
-// echo sends every message back until the connection ends.
-func echo(ctx context.Context, c *websocket.Conn) error {
-	var buf []byte
-	for {
-		typ, m, err := c.ReadInto(ctx, buf)
-		if err != nil {
-			return err
-		}
-		if err := c.Write(ctx, typ, m); err != nil {
-			return err
-		}
-		buf = m
-	}
-}
-
 // echoServer is a rig whose raw end is the client.
 func echoServer(t *testing.T, opts websocket.Options, extensions ...handshake.Extension) func(t *testing.T) *raw {
 	s := &websocket.Server{AcceptOptions: websocket.AcceptOptions{Options: opts}}
-	hs := httptest.NewServer(s.Handler(echo))
+	hs := httptest.NewServer(s.Handler(echo.Echo))
 	t.Cleanup(hs.Close)
 	return func(t *testing.T) *raw {
 		t.Helper()
@@ -88,7 +75,7 @@ func echoClient(t *testing.T, opts websocket.Options, extensions ...handshake.Ex
 				t.Errorf("Dial: %v", err)
 				return
 			}
-			echo(context.WithoutCancel(ctx), c)
+			echo.Echo(context.WithoutCancel(ctx), c)
 			<-c.Done()
 		}()
 		nc, err := l.Accept()

@@ -204,7 +204,7 @@ const hangUpTime = 2 * time.Second
 // recording before, if one did.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
-	if r.ending > 0 && !r.stopped {
+	if r.ending > 0 {
 		settled := make(chan struct{})
 		r.settled = settled
 		r.mu.Unlock()
@@ -234,7 +234,17 @@ func (r *Recorder) Close() error {
 // stop ends the recording. It is called with mu held.
 func (r *Recorder) stop() {
 	r.stopped = true
-	r.conns = nil
+	r.conns, r.ending = nil, 0
+	r.settle()
+}
+
+// settle lets Close go on once no end is to be waited for. It is called with mu
+// held.
+func (r *Recorder) settle() {
+	if r.ending == 0 && r.settled != nil {
+		close(r.settled)
+		r.settled = nil
+	}
 }
 
 func (r *Recorder) handshake(c *websocket.Conn, h *websocket.HandshakeTrace) {
@@ -251,10 +261,11 @@ func (r *Recorder) handshake(c *websocket.Conn, h *websocket.HandshakeTrace) {
 	r.stats.Connections++
 	o.number, o.at = r.stats.Connections, time.Now()
 	k := &conn{story: r.format.open(o), self: o.self}
-	if c != nil {
-		r.conns[c] = k
-	} else {
+	switch {
+	case c == nil:
 		k.refused(o.at, h)
+	case !r.stopped: // by the opening, which found no room
+		r.conns[c] = k
 	}
 	r.wake()
 }
@@ -338,12 +349,9 @@ func (r *Recorder) transport(c *websocket.Conn, e websocket.TransportEvent) {
 		k.end(k.self, at, how)
 		k.story.done()
 		delete(r.conns, c)
-		if k.over {
+		if k.over && !r.stopped {
 			r.ending--
-		}
-		if r.ending == 0 && r.settled != nil {
-			close(r.settled)
-			r.settled = nil
+			r.settle()
 		}
 	}
 	r.wake()

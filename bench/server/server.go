@@ -38,6 +38,9 @@ type Server struct {
 	// Lacks lists modes that it does not have.
 	Lacks []Mode
 
+	// Missing says what this machine lacks for it, or nil. nil: it needs nothing.
+	Missing func() error
+
 	// Serve serves the connections of the listener until the process ends.
 	Serve func(ln net.Listener, mode Mode) error
 
@@ -59,7 +62,7 @@ const (
 
 // All lists the servers.
 var All = []*Server{
-	wiretrue, wiretrueLean,
+	wiretrue, wiretrueLean, engineEpoll, engineIOUring, engineBlocking,
 	gorillaDefault, gorillaLean,
 	coderDefault, coderLean,
 	gobwasHelpers, gobwasLean,

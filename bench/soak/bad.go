@@ -1,7 +1,6 @@
 package soak
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,10 +36,8 @@ func appendMessages(dst []byte, n, size int) []byte {
 
 // readMessages reads the answers to those messages.
 func (w *world) readMessages(c *websocket.Conn, n, size int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	for i := range n {
-		_, b, err := c.Read(ctx)
+		_, b, err := readSoon(c, nil)
 		if err != nil {
 			return fmt.Errorf("message %d of %d: %w", i, n, err)
 		}
@@ -55,10 +52,8 @@ func (w *world) readMessages(c *websocket.Conn, n, size int) error {
 // failsWith reads until the server has closed the connection with the code.
 // What it echoed before may come first, and may be lost with the connection.
 func failsWith(c *websocket.Conn, code websocket.StatusCode) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	for {
-		_, _, err := c.Read(ctx)
+		_, _, err := readSoon(c, nil)
 		var closed *websocket.CloseError
 		var lost *websocket.LostError
 		switch {
@@ -113,9 +108,7 @@ func (w *world) halfClose(rng *rand.Rand) error {
 	if err := w.readMessages(c, n, size); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if _, _, err := c.Read(ctx); !errors.Is(err, net.ErrClosed) {
+	if _, _, err := readSoon(c, nil); !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("the server's end does not follow on this one: %w", err)
 	}
 	return nil

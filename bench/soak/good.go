@@ -35,8 +35,8 @@ func (w *world) compressed(rng *rand.Rand) error {
 	}
 	defer c.CloseNow()
 	base := rng.IntN(1 << 20)
-	size := func(i int) int { return sizes(rand.New(rand.NewPCG(uint64(base), uint64(i))), 1<<18) }
-	if err := w.converse(c, 1+rng.IntN(60), size, func(int) {}); err != nil {
+	size := func(i int) int { return sizes(rand.New(rand.NewPCG(uint64(base), uint64(i))), 1<<16) }
+	if err := w.converse(c, 1+rng.IntN(40), size, func(int) {}); err != nil {
 		return err
 	}
 	return finish(c)
@@ -67,7 +67,7 @@ func (w *world) fragments(rng *rand.Rand) error {
 		if err := out.Close(); err != nil {
 			return err
 		}
-		typ, b, err := c.Read(ctx)
+		typ, b, err := readSoon(c, nil)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (w *world) burst(rng *rand.Rand) error {
 		return err
 	}
 	defer c.CloseNow()
-	if err := w.converse(c, 4000, func(int) int { return 20 }, func(i int) {
+	if err := w.converse(c, 2000, func(int) int { return 20 }, func(i int) {
 		if i == 0 {
 			time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
 		}
@@ -103,8 +103,8 @@ func (w *world) slowReader(rng *rand.Rand) error {
 		return err
 	}
 	defer c.CloseNow()
-	if err := w.converse(c, 60, func(int) int { return 256 << 10 }, func(i int) {
-		if i%20 == 0 {
+	if err := w.converse(c, 40, func(int) int { return 256 << 10 }, func(i int) {
+		if i%15 == 0 {
 			time.Sleep(time.Duration(200+rng.IntN(300)) * time.Millisecond)
 		}
 	}); err != nil {

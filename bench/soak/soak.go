@@ -4,6 +4,7 @@
 package soak
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -150,13 +151,12 @@ func (w *world) dial(name string, opts *websocket.DialOptions) (*websocket.Conn,
 // message returns message i of a connection: what it is can be told from i alone,
 // so that one that is lost, doubled or out of order is noticed.
 func message(i int, size int) []byte {
-	b := make([]byte, max(size, 8))
-	for j := range b {
-		b[j] = 'a' + byte((i*31+j*7)%26)
-	}
-	copy(b, fmt.Sprintf("%08d", i))
-	return b
+	b := append(make([]byte, 0, max(size, 8)), fmt.Sprintf("%08d", i)...)
+	return append(b, letters[i%26:][:max(size-8, 0)]...)
 }
+
+// letters is what messages are cut from, each at another place.
+var letters = bytes.Repeat([]byte("ahovcjqxelszgnubipwdkryfmt"), 2<<20/26)
 
 // sizes are drawn so that most messages are small, as they are.
 func sizes(rng *rand.Rand, most int) int {
@@ -166,14 +166,14 @@ func sizes(rng *rand.Rand, most int) int {
 
 // converse sends n messages and reads as many back at the same time.
 func (w *world) converse(c *websocket.Conn, n int, size func(i int) int, before func(i int)) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, cancel := context.WithCancel(context.Background())
 	read := make(chan error, 1)
 	go func() {
+		defer cancel()
 		var buf []byte
 		for i := range n {
 			before(i)
-			typ, b, err := c.ReadInto(ctx, buf)
+			typ, b, err := readSoon(c, buf)
 			if err != nil {
 				read <- fmt.Errorf("message %d of %d: %w", i, n, err)
 				return
@@ -193,6 +193,13 @@ func (w *world) converse(c *websocket.Conn, n int, size func(i int) int, before 
 		}
 	}
 	return <-read
+}
+
+// readSoon reads a message, for which it has some patience.
+func readSoon(c *websocket.Conn, buf []byte) (websocket.MessageType, []byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return c.ReadInto(ctx, buf)
 }
 
 func kindOf(i int) websocket.MessageType {

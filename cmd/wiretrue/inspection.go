@@ -110,9 +110,9 @@ func (n *inspection) inspect(file string) error {
 	}
 	switch {
 	case n.f.har != "":
-		o.Payload = archivePayload
+		o.Analyser.Payload = archivePayload
 	case n.f.grep != nil:
-		o.Payload = grepPayload
+		o.Analyser.Payload = grepPayload
 	}
 	var saver *inspect.Saver
 	if n.f.write != "" {

@@ -69,7 +69,7 @@ func (b *bridge) Open(fc *flow.Conn) {
 	c.half[0].fin, c.half[1].fin = noFIN, noFIN
 	c.Names = filter.Conn{Stream: fc.ID, Client: fc.Client, Server: fc.Server, Begin: i.begin}
 	fc.User = c
-	c.analyser = capture.New(capture.Options{Payload: i.o.Payload, OtherKeys: i.keys.others}, c.record)
+	c.analyser = capture.New(i.o.Analyser, c.record)
 	if c.hidden = i.o.Choice.never(c); !c.hidden {
 		i.sink.Begin(c)
 	}
@@ -225,6 +225,9 @@ func (b *bridge) End(fc *flow.Conn) {
 	c := fc.User.(*Conn)
 	if c.session != nil {
 		c.session.End()
+	}
+	if hello := c.half[flow.ToServer].start; hello != nil && c.half[flow.ToClient].next == 0 && c.half[flow.ToClient].ended {
+		c.bypass(flow.ToServer, hello.stamp, hello.b) // somebody hung up on it
 	}
 	last := stamp{fc.Last.Time(), fc.Last.Packet}
 	for d := range c.half {

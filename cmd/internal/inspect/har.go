@@ -100,7 +100,7 @@ type (
 )
 
 // NewArchive returns a sink that writes an archive to w. Payloads are there as
-// far as records have them: see [Options].Payload.
+// far as records have them: see the Payload of [capture.Options].
 func NewArchive(w io.Writer, version string) *Archive {
 	a := &Archive{w: bufio.NewWriterSize(w, 64<<10), open: map[*Conn]*archived{}}
 	a.put([]byte(`{"log":{"version":"1.2","creator":`))

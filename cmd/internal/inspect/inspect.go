@@ -33,7 +33,10 @@ type Options struct {
 	Filter      *capfilter.Filter // nil: every TCP segment
 	Packets     int64             // most packets that pass the filter; 0: no limit
 	Choice      Choice            // what is shown
-	Payload     int               // most bytes of a payload that a record shows; 0: 4096
+
+	// Analyser are the options of each connection's Analyser. OtherKeys and
+	// Pool are the Inspector's to set.
+	Analyser capture.Options
 }
 
 // A Conn is a connection as sinks see it. Its fields grow while it goes on.
@@ -85,9 +88,14 @@ type Inspector struct {
 	record  capture.Record
 }
 
+// awake is how many connections are in memory with all that is known of them.
+const awake = 4096
+
 // New returns an Inspector that shows what it finds to a sink.
 func New(o Options, sink Sink) *Inspector {
 	i := &Inspector{o: o, sink: sink, waiting: map[*Conn]struct{}{}}
+	i.o.Analyser.OtherKeys = i.keys.others
+	i.o.Analyser.Pool = capture.NewPool(awake)
 	i.tracker = flow.New((*bridge)(i), &flow.Options{ServerPorts: o.ServerPorts})
 	return i
 }

@@ -40,6 +40,7 @@ type caller struct {
 	server  bool
 	streams *[2][]byte
 	ended   [2]bool // this end, the peer
+	over    bool    // the cause was told
 }
 
 func (k *caller) stream(received bool) int {
@@ -144,7 +145,10 @@ func FuzzTrace(f *testing.F) {
 			case op == 2, op == 3:
 				(*k).bytes(trace, op == 3, bytes.Repeat([]byte{byte(len(script))}, size))
 			case op == 4:
-				trace.Ended((*k).c, io.EOF)
+				if !(*k).over {
+					(*k).over = true
+					trace.Ended((*k).c, io.EOF)
+				}
 			case op == 5:
 				(*k).end(trace, websocket.TransportEOF)
 			case op == 6:
@@ -157,6 +161,11 @@ func FuzzTrace(f *testing.F) {
 				*k = nil
 			case op == 10:
 				r.Flush()
+			}
+		}
+		for _, k := range conns { // for whose end Close would wait
+			if k != nil && k.over {
+				k.end(trace, websocket.TransportClosed)
 			}
 		}
 		if err := r.Close(); err != nil {

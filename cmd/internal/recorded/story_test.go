@@ -117,7 +117,7 @@ func words(r *capture.Record, net bool) string {
 func read(t testing.TB, src packet.Source) *teller {
 	t.Helper()
 	s := &teller{open: map[*inspect.Conn]*told{}}
-	i := inspect.New(inspect.Options{Choice: inspect.Choice{All: true}, Payload: 1 << 20}, s)
+	i := inspect.New(inspect.Options{Choice: inspect.Choice{All: true}, Analyser: capture.Options{Payload: 1 << 20}}, s)
 	if err := i.Run(src, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -15,34 +15,40 @@ import (
 	"github.com/wiretrue/websocket/wire/deflate"
 )
 
-// decoder inflates the messages of a conversation one by one, and returns how
-// many bytes came out and what it holds, in KiB.
+// decoder inflates the messages of a conversation one by one. start prepares
+// that; run does it, is what is measured, and returns how many bytes came out;
+// held is what is held behind it, in KiB.
 type decoder struct {
-	name string
-	run  func(packed [][]byte, bits int) (out int, active, idle string)
+	name  string
+	start func(packed [][]byte, bits int) (run func() int, held func() (active, idle string))
 }
 
 var decoders = []decoder{
-	{"wiretrue", func(packed [][]byte, bits int) (size int, active, idle string) {
+	{"wiretrue", func(packed [][]byte, bits int) (func() int, func() (string, string)) {
 		d := deflate.NewDecompressor(bits)
-		for _, p := range packed {
-			for {
-				out, n, err := d.Next(p)
-				if err != nil {
-					panic(err)
+		run := func() (size int) {
+			for _, p := range packed {
+				for {
+					out, n, err := d.Next(p)
+					if err != nil {
+						panic(err)
+					}
+					size += len(out)
+					if p = p[n:]; n == 0 && len(out) == 0 {
+						break
+					}
 				}
-				size += len(out)
-				if p = p[n:]; n == 0 && len(out) == 0 {
-					break
+				if out, err := d.Finish(); err != nil || len(out) > 0 {
+					panic("does not end with its message")
 				}
 			}
-			if out, err := d.Finish(); err != nil || len(out) > 0 {
-				panic("does not end with its message")
-			}
+			return size
 		}
-		active = kib(d.Size())
-		d.Compact()
-		return size, active, kib(d.Size())
+		return run, func() (active, idle string) {
+			active = kib(d.Size())
+			d.Compact()
+			return active, kib(d.Size())
+		}
 	}},
 	{"compress/flate", reading(func(r io.Reader) io.Reader { return stdflate.NewReader(r) })},
 	{"klauspost", reading(func(r io.Reader) io.Reader { return kflate.NewReader(r) })},
@@ -52,19 +58,23 @@ func kib(n int) string { return fmt.Sprintf("%.1f", float64(n)/1024) }
 
 // reading inflates the messages as one stream in memory, the way that costs a
 // reader the least: no Reset and no dictionary between messages.
-func reading(open func(io.Reader) io.Reader) func([][]byte, int) (int, string, string) {
-	buf := make([]byte, 32<<10)
-	return func(packed [][]byte, _ int) (size int, active, idle string) {
+func reading(open func(io.Reader) io.Reader) func([][]byte, int) (func() int, func() (string, string)) {
+	return func(packed [][]byte, _ int) (func() int, func() (string, string)) {
+		buf := make([]byte, 32<<10)
 		var all []byte
 		for _, p := range packed {
 			all = append(append(all, p...), 0, 0, 0xff, 0xff)
 		}
-		active = kib(heapOf(func() any { return open(strings.NewReader("")) }))
-		for r := open(bytes.NewReader(all)); ; {
-			n, err := r.Read(buf)
-			if size += n; err != nil {
-				return size, active, "same"
+		run := func() (size int) {
+			for r := open(bytes.NewReader(all)); ; {
+				n, err := r.Read(buf)
+				if size += n; err != nil {
+					return size
+				}
 			}
+		}
+		return run, func() (string, string) {
+			return kib(heapOf(func() any { return open(strings.NewReader("")) })), "same"
 		}
 	}
 }
@@ -88,16 +98,18 @@ func measureInflating(w io.Writer, c corpus, bits int, only string, rounds int) 
 			if !strings.Contains(d.name, only) {
 				continue
 			}
+			inflate, held := d.start(packed, bits)
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			start := now()
-			out, active, idle := d.run(packed, bits)
+			out := inflate()
 			took := now() - start
 			runtime.ReadMemStats(&after)
 			if out != size {
 				panic(fmt.Sprintf("%s: %d bytes came out of %d", d.name, out, size))
 			}
+			active, idle := held()
 			r := result{compress: took, allocs: float64(after.Mallocs - before.Mallocs)}
 			runs[i] = run{append(runs[i].results, r), active, idle}
 		}

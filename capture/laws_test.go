@@ -87,9 +87,12 @@ func cutEverywhere(t *testing.T, o capture.Options, steps []step) {
 	for _, s := range steps {
 		size += len(s.b)
 	}
-	if size > 4<<10 {
+	switch {
+	case size > 4<<10:
 		rounds = 2
-	} else {
+	case testing.Short():
+		rounds = 1
+	default:
 		sameLines(t, "byte by byte", linesOf(t, o, steps, byteByByte), want)
 	}
 	r := rand.New(rand.NewPCG(1, uint64(len(want))))
@@ -131,7 +134,11 @@ func TestTwelveInPieces(t *testing.T) {
 func TestAgreement(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 3))
-	for range 3000 {
+	rounds := 3000
+	if testing.Short() {
+		rounds = 500
+	}
+	for range rounds {
 		b := randomFrames(r)
 		from := wire.Role(r.IntN(2))
 		rule, at := firstFatal(from, b)
@@ -279,7 +286,7 @@ func TestSearchIsLinear(t *testing.T) {
 func TestLosses(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 7))
-	for range 200 {
+	for range 100 {
 		k := &talk{t: t}
 		texts := map[string]bool{}
 		for i := range 60 {

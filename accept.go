@@ -3,7 +3,9 @@ package websocket
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -56,60 +58,48 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 // accept is Accept for the subprotocols, of which those are refused that
 // nothing serves.
 func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string, served func(subprotocol string) bool) (*Conn, error) {
+	accepted, nc, early, err := upgrade(w, r, opts, subprotocols, served)
+	if err != nil {
+		return nil, err
+	}
+	return accepted.Conn(nc, early), nil
+}
+
+// upgrade is accept up to the connection below.
+func upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string, served func(subprotocol string) bool) (a *Accepted, nc net.Conn, early []byte, err error) {
+	begun := time.Now()
 	if r.ProtoMajor >= 2 {
-		return nil, refuse(w, r, opts, &HandshakeError{
+		return nil, nil, nil, refuse(w, r, opts, &HandshakeError{
 			Status: http.StatusHTTPVersionNotSupported,
 			Err:    fmt.Errorf("the request came over %s, and the upgrade is HTTP/1.1's", r.Proto),
 		})
 	}
-	req := requestOf(r)
-	offer, broken := req.Offer()
-	if !opts.AnyOrigin && !req.OriginAllowed(r.TLS != nil, opts.Origins) {
-		broken.Add(rfc.OriginAllowed)
+	a, refused := opts.answer(requestOf(r), r.TLS != nil, subprotocols, served)
+	if refused != nil {
+		return nil, nil, nil, refuse(w, r, opts, refused)
 	}
-	if rule := broken.Fatal(); rule != 0 {
-		return nil, refuse(w, r, opts, &HandshakeError{Rule: rule, Broken: broken, Status: rule.Info().Status, Detail: seenOf(rule, r)})
-	}
-	if err := opts.validate(); err != nil {
-		return nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
-	}
-	agreed := handshake.Agreement{Subprotocol: choose(subprotocols, offer.Subprotocols)}
-	if !served(agreed.Subprotocol) {
-		return nil, refuse(w, r, opts, &HandshakeError{
-			Status: http.StatusBadRequest,
-			Detail: fmt.Sprintf("no service for the subprotocols %q, only for %q", offer.Subprotocols, subprotocols),
-		})
-	}
-
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
+		a.Deflation.release()
+		return nil, nil, nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	compression := negotiate(&opts.Options, offer.Extensions)
-	if compression != nil {
-		agreed.Extensions = []handshake.Extension{compression.params.Response()}
-	}
-	head := handshake.AppendSwitching(nil, offer.Key, agreed, opts.Header)
-	early, err := takeBuffered(rw.Reader)
+	early, err = takeBuffered(rw.Reader)
 	if err == nil {
-		nc.SetDeadline(time.Now().Add(handshakeTimeout))
-		_, err = nc.Write(head)
+		nc.SetDeadline(begun.Add(handshakeTimeout))
+		_, err = nc.Write(a.Response)
 	}
 	if err != nil {
 		nc.Close()
-		compression.release()
+		a.Deflation.release()
 		err = &HandshakeError{Err: err}
-		opts.Trace.handshake(nil, requestHead(r), head, err)
-		return nil, err
+		opts.Trace.handshake(nil, nc, traceOf(r, begun, a.Response, err))
+		return nil, nil, nil, err
 	}
 	nc.SetDeadline(time.Time{})
-	c := newConn(nc, wire.Server, &opts.Options, agreed.Subprotocol, compression, early)
 	if opts.Trace != nil {
-		opts.Trace.handshake(c, requestHead(r), head, nil)
-		opts.Trace.received(c, early)
+		a.Handshake = traceOf(r, begun, a.Response, nil)
 	}
-	c.received.bytes.Add(uint64(len(early)))
-	return c, nil
+	return a, nc, early, nil
 }
 
 // negotiate is the server's part in agreeing on compression.
@@ -129,24 +119,27 @@ func negotiate(opts *Options, offers []handshake.Extension) *deflation {
 func (o *AcceptOptions) validate() error {
 	for _, pattern := range o.Origins {
 		if !handshake.ValidOriginPattern(pattern) {
-			return fmt.Errorf("Origins: %q is no origin; expected scheme://host[:port]", pattern)
+			return fmt.Errorf("option Origins: %q is no origin; expected scheme://host[:port]", pattern)
 		}
 	}
 	for _, name := range o.Subprotocols {
 		if !handshake.IsToken(name) {
-			return fmt.Errorf("Subprotocols: %q is no token", name)
+			return fmt.Errorf("option Subprotocols: %q is no token", name)
 		}
+	}
+	if err := o.Compression.validate(); err != nil {
+		return err
 	}
 	return validateHeader(o.Header)
 }
 
 // requestOf is the core's view of a request.
-func requestOf(r *http.Request) handshake.Request {
+func requestOf(r *http.Request) *handshake.Request {
 	host := []string{r.Host}
 	if r.Host == "" {
 		host = nil
 	}
-	return handshake.Request{
+	return &handshake.Request{
 		Method: r.Method,
 		Target: r.RequestURI,
 		Proto:  r.Proto,
@@ -177,19 +170,29 @@ func choose(mine, theirs []string) string {
 	return ""
 }
 
+// unserved says why there is no service for a client.
+func unserved(offered, served []string) string {
+	what := "no subprotocol was offered"
+	if len(offered) > 0 {
+		what = fmt.Sprintf("no service for the subprotocols %q", offered)
+	}
+	return fmt.Sprintf("%s; the services here are %q", what, served)
+}
+
 // seenOf says what the request had where the rule expects something else.
-func seenOf(rule rfc.Rule, r *http.Request) string {
+func seenOf(rule rfc.Rule, r *handshake.Request) string {
+	header := http.Header(r.Header)
 	switch rule {
 	case rfc.OriginAllowed:
-		return fmt.Sprintf("Origin %s not allowed at %s", strings.Join(r.Header.Values("Origin"), ", "), r.Host)
+		return fmt.Sprintf("Origin %s not allowed at %s", strings.Join(header.Values("Origin"), ", "), strings.Join(r.Host, ", "))
 	case rfc.Version13:
-		return fmt.Sprintf("Sec-WebSocket-Version was %q", r.Header.Get("Sec-WebSocket-Version"))
+		return fmt.Sprintf("Sec-WebSocket-Version was %q", header.Get("Sec-WebSocket-Version"))
 	case rfc.KeyOf16Bytes:
-		return fmt.Sprintf("Sec-WebSocket-Key was %q", r.Header.Get("Sec-WebSocket-Key"))
+		return fmt.Sprintf("Sec-WebSocket-Key was %q", header.Get("Sec-WebSocket-Key"))
 	case rfc.RequestUpgrade:
-		return fmt.Sprintf("Upgrade was %q", r.Header.Get("Upgrade"))
+		return fmt.Sprintf("Upgrade was %q", header.Get("Upgrade"))
 	case rfc.RequestConnection:
-		return fmt.Sprintf("Connection was %q", strings.Join(r.Header.Values("Connection"), ", "))
+		return fmt.Sprintf("Connection was %q", strings.Join(header.Values("Connection"), ", "))
 	case rfc.MethodGet:
 		return fmt.Sprintf("the method was %s", r.Method)
 	case rfc.RequestHTTP11:
@@ -198,29 +201,31 @@ func seenOf(rule rfc.Rule, r *http.Request) string {
 	return ""
 }
 
-// refuse answers with the status of the error, and returns it. The connection
-// is closed behind a refusal: what follows on it may be frames.
+// refuse answers with the status of the error, and returns it.
 func refuse(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, err *HandshakeError) error {
 	h := w.Header()
-	for name, values := range handshake.RefusalHeader(err.Rule) {
-		h[name] = values
-	}
-	if r.ProtoMajor < 2 { // later versions have no such field
-		h.Set("Connection", "close") // net/http looks for it in the first value
-		if h.Get("Upgrade") != "" {
-			h.Add("Connection", "Upgrade")
+	for name, values := range err.refusalHeader() {
+		if name != "Connection" || r.ProtoMajor < 2 { // later versions have no such field
+			h[name] = values
 		}
 	}
-	text := err.Error()
-	if err.Status == http.StatusInternalServerError {
-		text = http.StatusText(err.Status)
-	}
-	http.Error(w, text, err.Status)
+	http.Error(w, err.text(), err.Status)
 	if opts.Trace != nil {
 		response := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", err.Status, http.StatusText(err.Status))
-		opts.Trace.handshake(nil, requestHead(r), appendHeader(response, h), err)
+		response = append(appendHeader(response, h), err.text()+"\n"...)
+		opts.Trace.handshake(nil, nil, traceOf(r, time.Now(), response, err))
 	}
 	return err
+}
+
+// traceOf is a handshake as the request tells of it.
+func traceOf(r *http.Request, begun time.Time, response []byte, err error) HandshakeTrace {
+	h := HandshakeTrace{Server: true, TLS: r.TLS, Begun: begun, Request: requestHead(r), Response: response, Err: err}
+	h.Local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		h.Remote = net.TCPAddrFromAddrPort(remote)
+	}
+	return h
 }
 
 // requestHead writes the head of a request as net/http understood it.

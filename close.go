@@ -3,8 +3,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"time"
 
@@ -109,13 +107,10 @@ func (c *Conn) gotClose(body []byte) error {
 
 // failRule fails the connection for a rule that the peer broke.
 func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
-	info := rule.Info()
-	c.in = nil // nothing is read behind a broken rule
-	return c.fail(info.Code, info.Name+" ("+rule.String()+")", &RuleError{
-		Rule:   rule,
-		Offset: ev.At(rule),
-		Seen:   fmt.Sprintf("in the frame %v", ev.Header),
-	})
+	c.in = nil    // nothing is read behind a broken rule
+	c.queuePong() // a Ping in front of it wants its answer, however the two were cut into reads
+	broken := BrokenBy(rule, ev)
+	return c.fail(rule.Info().Code, broken.CloseReason(), broken)
 }
 
 // fail sends a Close frame and ends the connection without waiting for the
@@ -123,7 +118,7 @@ func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
 func (c *Conn) fail(code StatusCode, reason string, cause error) error {
 	c.sendClose(code, reason) // refused if one was sent before, which is as good
 	if c.end(cause) {
-		go c.drainAndHangUp()
+		go c.drainAndHangUp(true)
 	}
 	return c.Cause()
 }
@@ -141,6 +136,7 @@ func (c *Conn) flushFailed(err error) {
 
 // lose ends the connection because the transport did.
 func (c *Conn) lose(err error) error {
+	c.opts.Trace.lost(c, err)
 	c.cut(err)
 	return c.Cause()
 }
@@ -148,7 +144,15 @@ func (c *Conn) lose(err error) error {
 // cut ends the connection and its transport at once.
 func (c *Conn) cut(err error) {
 	c.end(c.lost(err))
-	c.transport.nc.Close()
+	c.closeTransport()
+}
+
+// closeTransport ends the connection below. It may be called again.
+func (c *Conn) closeTransport() {
+	c.transport.close()
+	if !c.hungUp.Swap(true) {
+		c.opts.Trace.transport(c, TransportClosed)
+	}
 }
 
 func (c *Conn) lost(err error) *LostError {
@@ -166,12 +170,13 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	c.ended, c.cause = true, cause
 	timer, onEnd := c.timer, c.onEnd
+	c.deflation.end(&c.sender)
 	c.mu.Unlock()
 	if timer != nil {
 		timer.Stop()
 	}
 	close(c.done)
-	c.transport.nc.SetReadDeadline(longAgo) // wakes a read
+	c.transport.interrupt() // wakes a read
 	c.deflation.release()
 	c.opts.Trace.ended(c, cause)
 	if onEnd != nil {
@@ -184,10 +189,10 @@ func (c *Conn) end(cause error) (first bool) {
 // once; the client gives the server time to do it first (RFC 6455 7.1.1).
 func (c *Conn) hangUp() {
 	if c.role == wire.Server && c.flushed() {
-		c.transport.nc.Close()
+		c.closeTransport()
 		return
 	}
-	go c.drainAndHangUp()
+	go c.drainAndHangUp(c.role == wire.Client)
 }
 
 // flushed reports whether nothing waits to be sent.
@@ -197,11 +202,12 @@ func (c *Conn) flushed() bool {
 	return !c.queue.flushing
 }
 
-// drainAndHangUp waits until what waits is sent and the peer has ended the TCP
-// connection, each for lingerTime at most, and ends the transport.
-func (c *Conn) drainAndHangUp() {
+// drainAndHangUp waits until what waits is sent and, if it is to drain, until the
+// peer has ended the TCP connection, each for lingerTime at most, and ends the
+// transport.
+func (c *Conn) drainAndHangUp(drain bool) {
 	nc := c.transport.nc
-	defer nc.Close()
+	defer c.closeTransport()
 	timeout := time.NewTimer(lingerTime)
 	defer timeout.Stop()
 	for {
@@ -218,17 +224,27 @@ func (c *Conn) drainAndHangUp() {
 			return
 		}
 	}
+	if !drain {
+		return
+	}
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && c.role == wire.Server {
 		half.CloseWrite()
+		c.opts.Trace.transport(c, TransportFinished)
 	}
+	c.transport.wake.next(&c.transport) // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := parkedBuffers.Get().(*buffer)
 	defer parkedBuffers.Put(buf)
-	io.CopyBuffer(io.Discard, io.LimitReader(onlyReader{nc}, lingerBytes), buf.b)
+	for left := lingerBytes; left > 0; {
+		n, err := nc.Read(buf.b)
+		c.traceReceived(buf.b[:n])
+		if err != nil {
+			c.opts.Trace.lost(c, transportCause(err))
+			return
+		}
+		left -= n
+	}
 }
 
 // lingerBytes bounds what a peer can send to a connection that has ended.
 const lingerBytes = 16 << 20
-
-// onlyReader hides the other methods of a connection from io.Copy.
-type onlyReader struct{ io.Reader }

@@ -71,12 +71,16 @@ type Conn struct {
 	timer   *time.Timer
 	onEnd   func()
 
+	tracing sync.Mutex  // held while bytes are written and told, if there is a Trace
+	hungUp  atomic.Bool // the transport is closed
+
 	// Owned by the heartbeat.
 	pingedAt int64
 
 	// Written by one side, read by any.
 	heard          atomic.Int64 // when the last byte came; see now
 	waiting        atomic.Int64 // since when a read waits for bytes; 0: none does
+	more           atomic.Bool  // a whole frame was received behind the message that was read last
 	assembling     atomic.Int64 // since when a message is being assembled; 0: none is
 	rtt            atomic.Int64
 	received, sent counters
@@ -86,7 +90,9 @@ type Conn struct {
 // start is where the package's clock begins; now is the time since then, which
 // no change of the wall clock disturbs. It lies far back so that now is positive
 // in a synctest bubble, too, whose clock is behind.
-var start = time.Now().Add(-100 * 365 * 24 * time.Hour)
+var start = time.Now().Add(-startsAt)
+
+const startsAt = 100 * 365 * 24 * time.Hour
 
 func now() int64 { return int64(time.Since(start)) }
 

@@ -49,7 +49,15 @@ func (p *Prepared) append(dst []byte, c *Conn, compress bool) ([]byte, error) {
 	if !compress {
 		return c.sender.Encoded(dst, p.encoded, p.payload)
 	}
-	return c.sender.Encoded(dst, p.compress(compressedAs{c.deflation.sendBits, c.opts.Compression.Level}), p.payload)
+	return p.appendCompressed(dst, &c.sender, c.deflation)
+}
+
+func (p *Prepared) appendCompressed(dst []byte, s *wire.Sender, d *deflation) ([]byte, error) {
+	if len(d.sent) > 0 { // it becomes one more message of the history
+		d.lend(s)
+		defer d.takeBack(s)
+	}
+	return s.Encoded(dst, p.compress(compressedAs{d.sendBits, d.options.Level}), p.payload)
 }
 
 // compress returns the message compressed with an empty window, which any

@@ -3,7 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
-	"unicode/utf8"
+	"github.com/wiretrue/websocket/wire/utf8"
 
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
@@ -41,7 +41,7 @@ type Sender struct {
 	compressed bool // and it is compressed
 	started    bool // and its first frame was sent
 	text       bool // and it is text
-	utf8       utf8Checker
+	utf8       utf8.Checker
 }
 
 // Message appends a whole message in one frame. op is Text or Binary.
@@ -50,7 +50,7 @@ func (s *Sender) Message(dst []byte, op frame.Opcode, payload []byte, key [4]byt
 		return dst, err
 	}
 	if op == frame.Text && !utf8.Valid(payload) {
-		return dst, notUTF8(payload, new(utf8Checker).check(payload))
+		return dst, notUTF8(payload, new(utf8.Checker).Check(payload))
 	}
 	return s.append(dst, true, op, payload, key), nil
 }
@@ -62,7 +62,7 @@ func (s *Sender) CompressedMessage(dst []byte, op frame.Opcode, payload []byte, 
 		return dst, err
 	}
 	if op == frame.Text && !utf8.Valid(payload) {
-		return dst, notUTF8(payload, new(utf8Checker).check(payload))
+		return dst, notUTF8(payload, new(utf8.Checker).Check(payload))
 	}
 	if s.NoContextTakeover {
 		s.Compressor.Reset()
@@ -89,10 +89,10 @@ func (s *Sender) Fragment(dst []byte, op frame.Opcode, payload []byte, fin, comp
 		if err := s.mayBegin(op); err != nil {
 			return dst, err
 		}
-		text, checked = op == frame.Text, utf8Checker{}
+		text, checked = op == frame.Text, utf8.Checker{}
 	}
 	if text {
-		if i := checked.check(payload); i < len(payload) || fin && !checked.whole() {
+		if i := checked.Check(payload); i < len(payload) || fin && !checked.Whole() {
 			return dst, notUTF8(payload, i)
 		}
 	}
@@ -147,8 +147,8 @@ func (s *Sender) Close(dst []byte, code rfc.StatusCode, reason string, key [4]by
 		return dst, fmt.Errorf("%w: %v", ErrStatusCode, code)
 	case len(reason) > frame.MaxControlPayload-2:
 		return dst, fmt.Errorf("%w: a status code and %d of reason", ErrControlPayload, len(reason))
-	case !utf8.ValidString(reason):
-		return dst, notUTF8([]byte(reason), new(utf8Checker).check([]byte(reason)))
+	case !utf8.Valid([]byte(reason)):
+		return dst, notUTF8([]byte(reason), new(utf8.Checker).Check([]byte(reason)))
 	default:
 		body = frame.AppendClose(make([]byte, 0, frame.MaxControlPayload), uint16(code), reason)
 	}
@@ -229,7 +229,7 @@ func (s *Sender) Encoded(dst, encoded, payload []byte) ([]byte, error) {
 		return dst, err
 	}
 	if h, _ := frame.Parse(encoded); h.RSV&frame.RSV1 != 0 && s.Compressor != nil && !s.NoContextTakeover {
-		s.Compressor.SetHistory(payload)
+		s.Compressor.Skip(payload)
 	}
 	return append(dst, encoded...), nil
 }

@@ -31,11 +31,11 @@ func TestMain(m *testing.M) {
 //	type NAME [LINE]                give it a line on standard input
 //	keys NAME KEYS                  give it bytes, escaped as in a Go string
 //	eof NAME                        end its standard input
-//	signal NAME INT|TERM|KILL       send it a signal
+//	signal NAME INT|TERM|KILL|STOP       send it a signal
 //	ends NAME CODE                  wait for its end, with the exit code; its output
 //	                                is in the files NAME.out and NAME.err
 //	serve NAME [ARG...]             start wiretrue serve on a free port; the variable
-//	                                NAME is its host:port once it is ready
+//	                                NAME is its host:port once it is ready, NAME_PORT its port
 //	peer NAME FILE                  start a server that does what the file says; the
 //	                                variable NAME is its host:port
 //	met NAME                        wait until somebody has connected to the peer
@@ -103,6 +103,8 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	name := arguments(ts, neg, args, 1, "serve NAME [ARG...]")
 	scriptStart(ts, false, append([]string{name, "wiretrue", "serve", "--listen", "127.0.0.1:0"}, args[1:]...))
 	scriptUntil(ts, false, []string{name, `(?:listening on |wss?://|"address":")([^\s/"]+)[^\0]*(?:Ready|"listening")|"listening".*"address":"([^"]+)`, name})
+	_, port, _ := strings.Cut(ts.Getenv(name), ":")
+	ts.Setenv(name+"_PORT", port)
 }
 
 func scriptCertificate(ts *testscript.TestScript, neg bool, args []string) {

@@ -168,9 +168,20 @@ func scriptEOF(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
-	name := arguments(ts, neg, args, 2, "signal NAME INT|TERM|KILL")
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
-	ts.Check(named(ts, name).cmd.Process.Signal(signals[args[1]]))
+	name := arguments(ts, neg, args, 2, "signal NAME INT|TERM|KILL|STOP")
+	p := named(ts, name).cmd.Process
+	switch args[1] {
+	case "INT":
+		ts.Check(p.Signal(os.Interrupt))
+	case "TERM":
+		ts.Check(p.Signal(syscall.SIGTERM))
+	case "KILL":
+		ts.Check(p.Kill())
+	case "STOP":
+		ts.Check(halt(p))
+	default:
+		ts.Fatalf("%s is no signal that scripts send", args[1])
+	}
 }
 
 func scriptEnds(ts *testscript.TestScript, neg bool, args []string) {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -24,8 +25,9 @@ import (
 // file say:
 //
 //	request          read the head of a request
+//	want REGEXP      refuse a request whose head does not match
 //	http LINE        send a line of HTTP, in which {accept} is the right value
-//	switch           read a request and agree to it
+//	switch           read a request, if none was read, and agree to it
 //	frame NOTATION   send bytes in the notation of package frame
 //	await OPCODE     read frames until one with the opcode comes
 //	reset            end the TCP connection by a reset
@@ -80,7 +82,8 @@ func scriptMet(ts *testscript.TestScript, neg bool, args []string) {
 type scriptedPeer struct {
 	nc     *net.TCPConn
 	in     []byte // received and not consumed
-	accept string // that answers the request's key
+	head   []byte // of the request
+	accept string // that answers its key
 }
 
 func (p *scriptedPeer) do(line string) error {
@@ -90,9 +93,16 @@ func (p *scriptedPeer) do(line string) error {
 		return p.request()
 	case "http":
 		return p.write(strings.ReplaceAll(rest, "{accept}", p.accept) + "\r\n")
+	case "want":
+		if re, err := regexp.Compile(`(?m)` + rest); err != nil || !re.Match(p.head) {
+			return fmt.Errorf("HTTP/1.1 500 Not wanted\r\n\r\n%q is not in\n%s (%v)", rest, p.head, err)
+		}
+		return nil
 	case "switch":
-		if err := p.request(); err != nil {
-			return err
+		if p.accept == "" {
+			if err := p.request(); err != nil {
+				return err
+			}
 		}
 		return p.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + p.accept + "\r\n\r\n")
 	case "frame":
@@ -121,7 +131,7 @@ func (p *scriptedPeer) request() error {
 	for {
 		if r, n := handshake.ParseRequest(p.in, 0); n > 0 {
 			offer, _ := r.Offer()
-			p.in, p.accept = p.in[n:], handshake.Accept(offer.Key)
+			p.head, p.in, p.accept = p.in[:n], p.in[n:], handshake.Accept(offer.Key)
 			return nil
 		}
 		if err := p.fill(); err != nil {

@@ -11,3 +11,5 @@ import (
 func openTerminal() (keyboard, screen *os.File, err error) { return nil, nil, errors.ErrUnsupported }
 
 func attach(*exec.Cmd, *os.File) {}
+
+func halt(*os.Process) error { return errors.ErrUnsupported }

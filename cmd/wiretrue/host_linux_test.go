@@ -37,3 +37,17 @@ func attach(cmd *exec.Cmd, screen *os.File) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = screen, screen, screen
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 }
+
+// halt stops a process, and returns when it has stopped.
+func halt(p *os.Process) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil)
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}

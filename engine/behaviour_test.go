@@ -1,0 +1,653 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/engine"
+	"github.com/wiretrue/websocket/wire/handshake"
+	"github.com/wiretrue/websocket/wstest"
+)
+
+// maskedText returns a client's frame.
+func maskedText(text string) []byte {
+	if len(text) > 125 {
+		panic("too long")
+	}
+	return append([]byte{0x81, 0x80 | byte(len(text)), 0, 0, 0, 0}, text...)
+}
+
+// The end of the stream that comes together with the last data is seen at once,
+// however the two come.
+func TestEndTogetherWithData(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		end, got := make(ended, 1), make(chan string, 1)
+		addr := m.serve(t, &engine.Server{Service: engine.Service{Handler: engine.Handler{
+			OnMessage: func(_ *engine.Conn, _ websocket.MessageType, p []byte) { got <- string(p) },
+			OnClose:   func(_ *engine.Conn, cause error) { end <- cause },
+		}}})
+		for range 50 {
+			nc, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			nc.Write(append(bytes.Clone(goodRequest), maskedText("last words")...))
+			nc.(*net.TCPConn).CloseWrite()
+			if p := <-got; p != "last words" {
+				t.Errorf("got %q", p)
+			}
+			if lost := new(websocket.LostError); !errors.As(end.wait(t), &lost) || !errors.Is(lost, websocket.ErrPeerGone) {
+				t.Errorf("ended with %v", lost)
+			}
+			nc.Close()
+		}
+	})
+}
+
+// Of pipelined messages none is lost, and their order is kept.
+func TestPipelined(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		addr := m.serve(t, &engine.Server{Service: engine.Service{Handler: engine.Handler{OnMessage: echo}}})
+		nc, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		nc.SetDeadline(time.Now().Add(safety))
+		const n = 20_000
+		go func() {
+			b := bytes.Clone(goodRequest)
+			for i := range n {
+				b = append(b, maskedText(fmt.Sprintf("message %07d", i))...)
+			}
+			nc.Write(b)
+		}()
+		readHead(t, nc)
+		buf := make([]byte, 2+15)
+		for i := range n {
+			if _, err := io.ReadFull(nc, buf); err != nil {
+				t.Fatal(err)
+			}
+			if want := fmt.Sprintf("message %07d", i); string(buf[2:]) != want {
+				t.Fatalf("got %q, want %q", buf[2:], want)
+			}
+		}
+	})
+}
+
+// A peer that reads nothing does not make an echo's memory grow: it is not read
+// until it reads, and then loses nothing.
+func TestSlowReaderOfAnEcho(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		failed := atomic.Int64{}
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 64 << 10}},
+			Handler: engine.Handler{OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
+				if c.Write(typ, p) != nil {
+					failed.Add(1)
+				}
+			}},
+		}})
+		c := dial(t, addr, nil)
+		const n, size = 400, 64 << 10
+		written := make(chan error, 1)
+		go func() {
+			for i := range n {
+				p := noise(size)
+				p[0], p[1] = byte(i), byte(i>>8)
+				if err := c.Write(t.Context(), websocket.Binary, p); err != nil {
+					written <- err
+					return
+				}
+			}
+			written <- nil
+		}()
+		for i := range n {
+			p := read(t, c)
+			if len(p) != size || int(p[0])|int(p[1])<<8 != i {
+				t.Fatalf("message %d has %d bytes and the number %d (%d writes failed)", i, len(p), int(p[0])|int(p[1])<<8, failed.Load())
+			}
+		}
+		if err := <-written; err != nil || failed.Load() != 0 {
+			t.Errorf("written: %v; %d writes failed", err, failed.Load())
+		}
+	})
+}
+
+// What a write does for a peer that does not read is what the policy says.
+func TestQueuePolicies(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		for _, test := range []struct {
+			policy websocket.QueuePolicy
+			want   func(err error, c *engine.Conn) bool // of a write that does not fit
+			ends   error
+		}{
+			{websocket.QueueFail, func(err error, _ *engine.Conn) bool { return errors.Is(err, websocket.ErrQueueFull) }, nil},
+			{websocket.QueueDropOldest, func(err error, c *engine.Conn) bool { return err == nil && c.Stats().Dropped > 0 }, nil},
+			{websocket.QueueDisconnect, func(err error, _ *engine.Conn) bool { return errors.Is(err, websocket.ErrSlowConsumer) }, websocket.ErrSlowConsumer},
+		} {
+			t.Run(fmt.Sprint(test.policy), func(t *testing.T) {
+				conns, end := make(chan *engine.Conn, 1), make(ended, 1)
+				addr := m.serve(t, &engine.Server{Service: engine.Service{
+					AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 100_000, QueuePolicy: test.policy}},
+					Handler: engine.Handler{
+						OnOpen:  func(c *engine.Conn) { conns <- c },
+						OnClose: func(_ *engine.Conn, cause error) { end <- cause },
+					},
+				}})
+				dialPeer(t, addr) // which reads no more
+				c := <-conns
+				p := noise(1000)
+				for i := 0; ; i++ {
+					if err := c.Write(websocket.Binary, p); test.want(err, c) {
+						break
+					} else if err != nil || i == 1_000_000 {
+						t.Fatalf("write %d: %v", i, err)
+					}
+				}
+				if test.ends == nil {
+					c.CloseNow()
+					test.ends = websocket.ErrClosedHere
+				}
+				if err := end.wait(t); !errors.Is(err, test.ends) {
+					t.Errorf("ended with %v", err)
+				}
+			})
+		}
+	})
+}
+
+// A function of Go may wait. Its connection's messages wait with it and keep
+// their order, others do not wait, and OnClose comes last.
+func TestGo(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		release, events := make(chan struct{}), make(chan string, 16)
+		addr := m.serve(t, &engine.Server{Loops: 1, Service: engine.Service{Handler: engine.Handler{
+			OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
+				text := string(p)
+				if text != "slow" {
+					events <- text
+					c.Write(typ, p)
+					return
+				}
+				c.Go(func() {
+					<-release
+					events <- "slow"
+					c.Write(websocket.Text, []byte("slow"))
+				})
+				c.Go(func() { events <- "second" })
+			},
+			OnClose: func(*engine.Conn, error) { events <- "closed" },
+		}}})
+		slow, quick := dialPeer(t, addr), dial(t, addr, nil)
+		slow.SendBytes(append(append(maskedText("slow"), maskedText("behind")...), maskedText("last")...))
+		slow.SendBytes([]byte{0x88, 0x80, 0, 0, 0, 0})
+		write(t, quick, websocket.Text, "quick")
+		if got := read(t, quick); got != "quick" {
+			t.Errorf("read %q", got)
+		}
+		close(release)
+		slow.Want("FIN TEXT length 4", "slow")
+		slow.Want("FIN TEXT length 6", "behind")
+		slow.Want("FIN TEXT length 4", "last")
+		slow.WantClose(0)
+		var got []string
+		for range 6 {
+			got = append(got, <-events)
+		}
+		if want := "quick slow second behind last closed"; strings.Join(got, " ") != want {
+			t.Errorf("events %v, want %v", got, want)
+		}
+	})
+}
+
+// On a server that is Blocking a function may wait, and what it has written
+// before is on its way.
+func TestBlocking(t *testing.T) {
+	m := mode{"blocking", engine.Auto, true}
+	m.check(t)
+	next := make(chan struct{})
+	addr := m.serve(t, &engine.Server{Loops: 1, Service: engine.Service{Handler: engine.Handler{
+		OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
+			c.Write(typ, append(bytes.Clone(p), " begun"...))
+			<-next
+			c.Write(typ, append(bytes.Clone(p), " done"...))
+		},
+	}}})
+	const n = 100
+	var peers []*wstest.Peer
+	for range n {
+		p := dialPeer(t, addr)
+		p.SendBytes(append(maskedText("one"), maskedText("two")...))
+		peers = append(peers, p)
+	}
+	for _, p := range peers {
+		p.Want("FIN TEXT length 9", "one begun")
+	}
+	for range 2 * n {
+		next <- struct{}{}
+	}
+	for _, p := range peers {
+		p.Want("FIN TEXT length 8", "one done")
+		p.Want("FIN TEXT length 9", "two begun")
+		p.Want("FIN TEXT length 8", "two done")
+	}
+}
+
+// A write on a server that is Blocking waits for room, and goes on when there is.
+func TestBlockingWriteWaits(t *testing.T) {
+	m := mode{"blocking", engine.Auto, true}
+	m.check(t)
+	done := make(chan error, 1)
+	const n, size = 2000, 1000
+	addr := m.serve(t, &engine.Server{Service: engine.Service{
+		AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 10_000}},
+		Handler: engine.Handler{OnOpen: func(c *engine.Conn) {
+			go func() {
+				for range n * 10 {
+					if err := c.Write(websocket.Binary, noise(size)); err != nil {
+						done <- err
+						return
+					}
+				}
+				done <- nil
+			}()
+		}},
+	}})
+	c := dial(t, addr, nil)
+	for range n * 10 {
+		if got := read(t, c); len(got) != size {
+			t.Fatalf("read %d bytes", len(got))
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A connection that net/http has upgraded is served by the engine, with what the
+// client has sent early.
+func TestServeHTTP(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		s := &engine.Server{Backend: m.backend, Blocking: m.blocking, Service: engine.Service{Handler: engine.Handler{OnMessage: echo}}}
+		hs := httptest.NewServer(s)
+		defer hs.Close()
+		defer s.Close()
+		nc, err := net.Dial("tcp", hs.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := wstest.NewPeer(t, nc)
+		p.SendBytes(append(bytes.Clone(goodRequest), maskedText("early")...))
+		p.ReadResponse()
+		p.Want("FIN TEXT length 5", "early")
+		p.SendBytes(maskedText("late"))
+		p.Want("FIN TEXT length 4", "late")
+	})
+}
+
+// TLS is served by goroutines, behind net/http and by itself.
+func TestTLS(t *testing.T) {
+	s := &engine.Server{Service: engine.Service{Handler: engine.Handler{OnMessage: echo}}}
+	defer s.Close()
+	hs := httptest.NewTLSServer(s)
+	defer hs.Close()
+	c, err := websocket.Dial(t.Context(), "wss"+strings.TrimPrefix(hs.URL, "https"), &websocket.DialOptions{TLS: hs.Client().Transport.(*http.Transport).TLSClientConfig})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	write(t, c, websocket.Text, "over TLS")
+	if got := read(t, c); got != "over TLS" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// Each connection is served as its request's path says; what nothing serves is
+// answered with 404.
+func TestRoute(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		shout := &engine.Service{Handler: engine.Handler{OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) { c.Write(typ, bytes.ToUpper(p)) }}}
+		addr := m.serve(t, &engine.Server{Route: func(r *handshake.Request) *engine.Service {
+			if r.Target == "/shout" {
+				return shout
+			}
+			return nil
+		}})
+		c, err := websocket.Dial(t.Context(), "ws://"+addr.String()+"/shout", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		write(t, c, websocket.Text, "hello")
+		if got := read(t, c); got != "HELLO" {
+			t.Errorf("read %q", got)
+		}
+		refused := new(websocket.HandshakeError)
+		if _, err := websocket.Dial(t.Context(), "ws://"+addr.String()+"/other", nil); !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
+			t.Errorf("Dial: %v", err)
+		}
+	})
+}
+
+// The deadlines: of a handshake, of a silent peer, of a message's assembly, of
+// the closing handshake, of a peer that takes nothing.
+func TestDeadlines(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		t.Run("handshake", func(t *testing.T) {
+			t.Parallel()
+			addr := m.serve(t, &engine.Server{HandshakeTimeout: 100 * time.Millisecond})
+			nc, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			nc.Write([]byte("GET / HTTP/1.1\r\n"))
+			if n, err := nc.Read(make([]byte, 1)); n != 0 || err == nil {
+				t.Errorf("read %d, %v", n, err)
+			}
+		})
+		for name, test := range map[string]struct {
+			opts websocket.Options
+			do   func(p *wstest.Peer, c *engine.Conn)
+			want error
+		}{
+			"ping": {
+				websocket.Options{PingInterval: 100 * time.Millisecond, PingTimeout: 200 * time.Millisecond},
+				func(*wstest.Peer, *engine.Conn) {},
+				websocket.ErrPingTimeout,
+			},
+			"assembly": {
+				websocket.Options{AssemblyTimeout: 200 * time.Millisecond, PingInterval: 100 * time.Millisecond},
+				func(p *wstest.Peer, c *engine.Conn) {
+					p.Send(`01 81 00 00 00 00 "a"`)
+					go func() {
+						for c.Cause() == nil {
+							p.Send(`8a 80 00 00 00 00`)
+							<-time.After(20 * time.Millisecond)
+						}
+					}()
+				},
+				websocket.ErrAssemblyTimeout,
+			},
+			"close": {
+				websocket.Options{CloseTimeout: 100 * time.Millisecond},
+				func(_ *wstest.Peer, c *engine.Conn) { c.Close(websocket.StatusGoingAway, "") },
+				websocket.ErrCloseTimeout,
+			},
+			"write": {
+				websocket.Options{WriteTimeout: 300 * time.Millisecond, PingInterval: 100 * time.Millisecond, PingTimeout: safety},
+				func(_ *wstest.Peer, c *engine.Conn) {
+					p := noise(1 << 20)
+					for range 20 {
+						go c.Write(websocket.Binary, p)
+					}
+				},
+				websocket.ErrWriteTimeout,
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				conns, end := make(chan *engine.Conn, 1), make(ended, 1)
+				test.opts.QueueLimit = websocket.NoLimit
+				addr := m.serve(t, &engine.Server{Service: engine.Service{
+					AcceptOptions: websocket.AcceptOptions{Options: test.opts},
+					Handler: engine.Handler{
+						OnOpen:  func(c *engine.Conn) { conns <- c },
+						OnClose: func(_ *engine.Conn, cause error) { end <- cause },
+					},
+				}})
+				p := dialPeer(t, addr)
+				test.do(p, <-conns)
+				if err := end.wait(t); !errors.Is(err, test.want) {
+					t.Errorf("ended with %v, want %v", err, test.want)
+				}
+			})
+		}
+	})
+}
+
+// A peer that answers Pings is kept, and its round-trip time known.
+func TestHeartbeat(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		conns := make(chan *engine.Conn, 1)
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{PingInterval: 50 * time.Millisecond}},
+			Handler:       engine.Handler{OnOpen: func(c *engine.Conn) { conns <- c }},
+		}})
+		client := dial(t, addr, nil)
+		go client.Read(t.Context())
+		c := <-conns
+		for c.Stats().Received.Pongs == 0 {
+			if c.Cause() != nil {
+				t.Fatal(c.Cause())
+			}
+			<-time.After(10 * time.Millisecond)
+		}
+		if c.RTT() <= 0 {
+			t.Errorf("RTT %v", c.RTT())
+		}
+	})
+}
+
+// A prepared message goes to a thousand connections and is encoded once; one
+// that reads nothing delays nobody.
+func TestBroadcast(t *testing.T) {
+	n := 1000
+	if testing.Short() {
+		n = 100
+	}
+	eachMode(t, func(t *testing.T, m mode) {
+		var mu sync.Mutex
+		var all []*engine.Conn
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueuePolicy: websocket.QueueFail, Compression: &websocket.Compression{}}},
+			Handler: engine.Handler{OnOpen: func(c *engine.Conn) {
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, c)
+			}},
+		}})
+		dialPeer(t, addr) // reads nothing
+		var clients []*websocket.Conn
+		for i := range n {
+			opts := &websocket.DialOptions{}
+			if i%2 == 0 {
+				opts.Compression = &websocket.Compression{}
+			}
+			clients = append(clients, dial(t, addr, opts))
+		}
+		for got := 0; got <= n; { // the client knows of the handshake before the server's program
+			mu.Lock()
+			got = len(all)
+			mu.Unlock()
+			<-time.After(time.Millisecond)
+		}
+		const rounds = 20
+		text := strings.Repeat("the same for all ", 1000)
+		go func() {
+			for i := range rounds {
+				p, err := websocket.Prepare(websocket.Text, fmt.Appendf(nil, "%d %s", i, text))
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				for _, c := range all {
+					c.WritePrepared(p)
+				}
+				mu.Unlock()
+			}
+		}()
+		var wg sync.WaitGroup
+		for _, c := range clients {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), safety)
+				defer cancel()
+				for i := range rounds {
+					_, p, err := c.Read(ctx)
+					if want := fmt.Sprintf("%d %s", i, text); err != nil || string(p) != want {
+						t.Errorf("read %d bytes, %v", len(p), err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// Shutdown ends each connection with 1001 and waits for its end.
+func TestShutdown(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		var closed atomic.Int64
+		opened := make(chan struct{}, 100)
+		s := &engine.Server{Backend: m.backend, Blocking: m.blocking, Service: engine.Service{Handler: engine.Handler{
+			OnOpen: func(*engine.Conn) { opened <- struct{}{} },
+			OnClose: func(_ *engine.Conn, cause error) {
+				if e := new(websocket.CloseError); errors.As(cause, &e) && e.Code == websocket.StatusGoingAway {
+					closed.Add(1)
+				}
+			},
+		}}}
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go s.Serve(ln)
+		const n = 20
+		for range n {
+			c := dial(t, ln.Addr(), nil)
+			go c.Read(context.Background())
+			<-opened
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), safety)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil || closed.Load() != n {
+			t.Errorf("Shutdown: %v, with %d connections closed", err, closed.Load())
+		}
+		if _, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+			t.Error("the server still accepts")
+		}
+	})
+}
+
+// A function that panics ends its connection with 1011, and no other.
+func TestPanic(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		opts := websocket.AcceptOptions{Options: websocket.Options{Logger: quiet}}
+		addr := m.serve(t, &engine.Server{Service: engine.Service{AcceptOptions: opts, Handler: engine.Handler{
+			OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
+				if string(p) == "job" {
+					c.Go(func() { panic("in a job") })
+					return
+				}
+				panic("in a message")
+			},
+			OnClose: func(*engine.Conn, error) { panic("at the end") },
+		}}})
+		other := dial(t, addr, nil)
+		for _, text := range []string{"job", "message"} {
+			p := dialPeer(t, addr)
+			p.SendBytes(maskedText(text))
+			p.WantClose(websocket.StatusInternalError)
+		}
+		if err := other.Close(t.Context(), websocket.StatusNormalClosure, ""); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
+
+// A compressed echo, with context takeover and without.
+func TestCompressed(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		for _, compression := range []*websocket.Compression{{}, {NoContextTakeover: true, PeerNoContextTakeover: true}} {
+			stats := make(chan websocket.Stats, 1)
+			addr := m.serve(t, &engine.Server{Service: engine.Service{
+				AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{Compression: compression}},
+				Handler: engine.Handler{
+					OnMessage: echo,
+					OnClose:   func(c *engine.Conn, _ error) { stats <- c.Stats() },
+				},
+			}})
+			c := dial(t, addr, &websocket.DialOptions{Options: websocket.Options{Compression: &websocket.Compression{}}})
+			if c.Compression() == "" {
+				t.Fatal("nothing was agreed on")
+			}
+			for i := range 100 {
+				sent := strings.Repeat(fmt.Sprintf("message %d ", i), 1+i*40)
+				write(t, c, websocket.Text, sent)
+				if got := read(t, c); got != sent {
+					t.Fatalf("message %d came back as %d other bytes", i, len(got))
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), safety)
+			defer cancel()
+			c.Close(ctx, websocket.StatusNormalClosure, "")
+			if s := <-stats; s.Received.Compressed == 0 || s.Received.Compressed >= s.Received.Uncompressed || s.Sent.Compressed == 0 || s.Sent.Compressed >= s.Sent.Uncompressed {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
+}
+
+// The Trace is told the bytes as they were on the wire.
+func TestTrace(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		var mu sync.Mutex
+		var sent, received []byte
+		var heads int
+		end := make(chan error, 1)
+		trace := &websocket.Trace{
+			Handshake: func(c *websocket.Conn, request, response []byte, err error) {
+				if heads++; c == nil || err != nil || c.RemoteAddr().String() == "" || !bytes.HasPrefix(response, []byte("HTTP/1.1 101 ")) || !bytes.HasPrefix(request, []byte("GET / ")) {
+					t.Errorf("told of %q, %q, %v", request, response, err)
+				}
+			},
+			Received: func(_ *websocket.Conn, b []byte) { mu.Lock(); received = append(received, b...); mu.Unlock() },
+			Sent:     func(_ *websocket.Conn, b []byte) { mu.Lock(); sent = append(sent, b...); mu.Unlock() },
+			Ended:    func(c *websocket.Conn, cause error) { end <- errors.Join(cause, c.Cause()) },
+		}
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{Trace: trace}},
+			Handler:       engine.Handler{OnMessage: echo},
+		}})
+		p := dialPeer(t, addr)
+		in := append(maskedText("Hello"), 0x88, 0x80, 0, 0, 0, 0)
+		p.SendBytes(bytes.Clone(in))
+		p.Want("FIN TEXT length 5", "Hello")
+		p.WantClose(0)
+		p.WantEnd()
+		if closed := new(websocket.CloseError); !errors.As(<-end, &closed) {
+			t.Error("told of another end")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if !bytes.Equal(received, in) || string(sent) != "\x81\x05Hello\x88\x00" || heads != 1 {
+			t.Errorf("told of %q and %q, and of %d handshakes", received, sent, heads)
+		}
+	})
+}
+
+// A backend that was chosen and is not there is an error.
+func TestBackendThatIsNotThere(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &engine.Server{Backend: engine.IOUring, Blocking: true}
+	if err := s.Serve(ln); !errors.Is(err, engine.ErrBackend) {
+		t.Errorf("Serve: %v", err)
+	}
+}

@@ -1,0 +1,248 @@
+package engine
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// epoll is the backend of the readiness kind. The kernel tells each change of a
+// connection once (EPOLLET), so that a message costs two calls: a read and a
+// write. A read that fills less than its buffer has emptied the socket, unless
+// the end of the stream was announced before it, behind which no change follows.
+type epoll struct {
+	loop   *loop
+	fd     int
+	bell   int // an eventfd
+	park   parker
+	ln     []int
+	paused int64 // until when no connection is accepted; 0: it is
+	events [256]syscall.EpollEvent
+	ready  [256]*Conn
+}
+
+const (
+	epollET     = 1 << 31
+	epollEvents = syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | epollET
+	slotBell    = -1
+	slotListen  = -2 // and below: of the descriptor slotListen-Fd
+
+	readSize = 64 << 10
+	maxReads = 4 // of a connection before others are served
+)
+
+func newEpoll(l *loop) (*epoll, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	e := &epoll{loop: l, fd: fd}
+	if e.bell, err = newBell(); err == nil {
+		err = e.control(syscall.EPOLL_CTL_ADD, e.bell, slotBell, syscall.EPOLLIN)
+	}
+	if err == nil && l.server.Blocking {
+		err = e.park.open(fd)
+	}
+	if err != nil {
+		e.close()
+		return nil, err
+	}
+	l.turn.in = make([]byte, readSize)
+	return e, nil
+}
+
+func (e *epoll) control(op, fd int, slot int32, events uint32) error {
+	return syscall.EpollCtl(e.fd, op, fd, &syscall.EpollEvent{Events: events, Fd: slot})
+}
+
+func (e *epoll) listen(fd int) error {
+	noDelay(fd) // which its connections inherit
+	e.ln = append(e.ln, fd)
+	return e.control(syscall.EPOLL_CTL_ADD, fd, slotListen-int32(fd), syscall.EPOLLIN)
+}
+
+func (e *epoll) unlisten(fd int) {
+	if i := slices.Index(e.ln, fd); i >= 0 {
+		e.ln = slices.Delete(e.ln, i, i+1)
+		closeFD(fd)
+	}
+}
+
+func (e *epoll) add(c *Conn) error {
+	e.loop.seat(c)
+	return e.control(syscall.EPOLL_CTL_ADD, int(c.fd), c.slot, epollEvents)
+}
+
+func (e *epoll) drop(c *Conn) {
+	e.loop.unseat(c)
+	c.mu.Lock()
+	fd := int(c.fd)
+	c.fd = -1
+	c.mu.Unlock()
+	closeFD(fd)
+	c.dropped()
+}
+
+func (e *epoll) wake() { ring(e.bell) }
+
+func (e *epoll) close() {
+	for _, fd := range e.ln {
+		closeFD(fd)
+	}
+	e.park.close()
+	closeFD(e.bell)
+	closeFD(e.fd)
+}
+
+func (e *epoll) wait(d time.Duration) {
+	if e.paused != 0 {
+		d = e.accepting(d)
+	}
+	n := e.poll(d)
+	e.loop.woken()
+	e.loop.mu.Lock()
+	for i, ev := range e.events[:n] {
+		if e.ready[i] = nil; ev.Fd >= 0 && int(ev.Fd) < len(e.loop.conns) {
+			e.ready[i] = e.loop.conns[ev.Fd]
+		}
+	}
+	e.loop.mu.Unlock()
+	for i, ev := range e.events[:n] {
+		switch c := e.ready[i]; {
+		case c != nil:
+			e.loop.event(c, todoOf(ev.Events))
+		case ev.Fd == slotBell:
+			unring(e.bell)
+		case ev.Fd <= slotListen:
+			e.accept(int(slotListen - ev.Fd))
+		}
+	}
+	clear(e.ready[:n])
+}
+
+func todoOf(events uint32) (todo uint32) {
+	if events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+		return todoRead | todoHup
+	}
+	if events&syscall.EPOLLIN != 0 {
+		return todoRead
+	}
+	return todoFlush
+}
+
+// poll waits for events.
+func (e *epoll) poll(d time.Duration) int {
+	ms := -1
+	if d >= 0 {
+		ms = int((d + time.Millisecond - 1) / time.Millisecond)
+	}
+	if e.park.file != nil && ms != 0 {
+		n := 0
+		e.park.wait(d, func() bool {
+			n, _ = syscall.EpollWait(e.fd, e.events[:], 0)
+			return n > 0
+		})
+		return max(0, n)
+	}
+	n, _ := syscall.EpollWait(e.fd, e.events[:], ms)
+	return max(0, n) // an interrupted one has none
+}
+
+// accept takes connections until there are none.
+func (e *epoll) accept(ln int) {
+	for range 64 {
+		fd, err := acceptFD(ln)
+		switch {
+		case err == nil:
+			e.loop.accepted(fd)
+		case errors.Is(err, syscall.EAGAIN):
+			return
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):
+			for _, ln := range e.ln {
+				e.control(syscall.EPOLL_CTL_DEL, ln, 0, 0)
+			}
+			e.paused = clock() + int64(acceptPause)
+			return
+		}
+	}
+}
+
+// accepting accepts again when the pause is over, and bounds the wait until then.
+func (e *epoll) accepting(d time.Duration) time.Duration {
+	left := time.Duration(e.paused - clock())
+	if left > 0 {
+		if d < 0 || d > left {
+			d = left
+		}
+		return d
+	}
+	e.paused = 0
+	for _, ln := range e.ln {
+		e.control(syscall.EPOLL_CTL_ADD, ln, slotListen-int32(ln), syscall.EPOLLIN)
+	}
+	return d
+}
+
+func (e *epoll) read(t *turn, c *Conn) {
+	if t.in == nil {
+		t.in = make([]byte, readSize)
+	}
+	for range maxReads {
+		if c.holds() {
+			c.unread = true
+			return
+		}
+		asked := len(t.in)
+		spare := t.spare(c)
+		var n int
+		var err error
+		if spare != nil {
+			asked += len(spare)
+			n, err = readTwo(int(c.fd), spare, t.in)
+		} else {
+			n, err = readFD(int(c.fd), t.in)
+		}
+		switch {
+		case errors.Is(err, syscall.EAGAIN):
+			return
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil || n == 0:
+			t.eof(c, err)
+			return
+		}
+		if direct := min(n, len(spare)); direct > 0 {
+			t.got(c, spare[:direct])
+			n, asked = n-direct, asked-direct
+		}
+		if n > 0 && c.phase != gone {
+			t.got(c, t.in[:n])
+		}
+		if c.phase == gone || n < asked && !c.hup {
+			return
+		}
+	}
+	c.post(todoRead)
+}
+
+func (e *epoll) send(c *Conn) {
+	for c.out != nil {
+		b := c.nextOutput()
+		if len(b) == 0 {
+			return
+		}
+		n, err := writeFD(int(c.fd), b)
+		switch {
+		case errors.Is(err, syscall.EAGAIN):
+			c.stall()
+			return
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			c.broken(err)
+			return
+		default:
+			c.took(n)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/handshake"
+)
+
+// acceptConns accepts connections that goroutines serve.
+func (s *Server) acceptConns(ln net.Listener) error {
+	for {
+		nc, err := ln.Accept()
+		var temporary interface{ Temporary() bool }
+		switch {
+		case err == nil:
+			go s.shakeHands(nc)
+			continue
+		case s.isStopped():
+			return net.ErrClosed
+		case errors.As(err, &temporary) && temporary.Temporary(): // as without descriptors
+			select {
+			case <-time.After(acceptPause):
+				continue
+			case <-s.done:
+				return net.ErrClosed
+			}
+		}
+		return err
+	}
+}
+
+// acceptPause is how long no connection is accepted when the system can take no
+// more.
+const acceptPause = 100 * time.Millisecond
+
+func (s *Server) isStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
+}
+
+// shakeHands reads and answers the request of an opening handshake.
+func (s *Server) shakeHands(nc net.Conn) {
+	// Until then a shutdown cuts it.
+	unwatch := make(chan struct{})
+	go func() {
+		select {
+		case <-s.done:
+			nc.SetDeadline(time.Unix(1, 0))
+		case <-unwatch:
+		}
+	}()
+	defer close(unwatch)
+	nc.SetDeadline(time.Now().Add(s.handshakeTimeout()))
+	request, head, early, err := readRequest(nc)
+	_, secure := nc.(interface{ ConnectionState() any })
+	if t, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok && t != nil {
+		secure = true
+	}
+	if err != nil {
+		nc.Close()
+		return
+	}
+	service, accepted, refused := s.answer(&request, secure)
+	if service == nil {
+		service = &s.Service
+	}
+	if refused != nil {
+		response := refused.Refusal()
+		if t := service.Trace; t != nil && t.Handshake != nil {
+			t.Handshake(nil, &websocket.HandshakeTrace{Server: true, Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Begun: time.Now(), Request: head, Response: response, Err: refused})
+		}
+		nc.Write(response)
+		nc.SetDeadline(time.Now().Add(lingerTime))
+		if half, ok := nc.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+		io.Copy(io.Discard, io.LimitReader(nc, lingerBytes))
+		nc.Close()
+		return
+	}
+	if _, err := nc.Write(accepted.Response); err != nil {
+		accepted.Deflation.Release()
+		nc.Close()
+		return
+	}
+	nc.SetDeadline(time.Time{})
+	accepted.Handshake = websocket.HandshakeTrace{Server: true, Begun: time.Now(), Request: head, Response: accepted.Response}
+	s.serveStd(service, accepted.Conn(nc, early))
+}
+
+// readRequest reads a request, and what came with it.
+func readRequest(nc net.Conn) (r handshake.Request, head, early []byte, err error) {
+	var b []byte
+	for {
+		b = slices.Grow(b, 2<<10)
+		n, err := nc.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if r, n := handshake.ParseRequest(b, 0); n > 0 {
+			return r, b[:n:n], b[n:], nil
+		}
+		if err != nil {
+			return r, nil, nil, err
+		}
+	}
+}
+
+// serveStd serves a connection on a goroutine.
+func (s *Server) serveStd(service *Service, std *websocket.Conn) {
+	c := &Conn{service: service, server: s, more: &more{std: std}}
+	if !s.enter(c) {
+		std.CloseNow()
+		return
+	}
+	go c.runStd(std)
+}
+
+// idleSize is the most memory that a connection keeps for its next message.
+const idleSize = 1 << 10
+
+func (c *Conn) runStd(std *websocket.Conn) {
+	defer c.server.leave(c)
+	if c.service.OnOpen != nil {
+		c.guard(std, func() { c.service.OnOpen(c) })
+	}
+	var buf []byte
+	for {
+		c.awaitJobs()
+		typ, p, err := std.ReadInto(context.Background(), buf)
+		if err != nil {
+			break
+		}
+		if c.service.OnMessage != nil && c.todo.Load()&todoClose == 0 {
+			c.guard(std, func() { c.service.OnMessage(c, typ, p) })
+		}
+		if buf = p; cap(buf) > idleSize {
+			buf = nil
+		}
+	}
+	<-std.Done()
+	c.awaitJobs()
+	if c.service.OnClose != nil {
+		c.guard(std, func() { c.service.OnClose(c, std.Cause()) })
+	}
+}
+
+// guard calls a function of the handler's. If it panics its connection ends.
+func (c *Conn) guard(std *websocket.Conn, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.service.logger().Error("websocket handler", "remote", std.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+			c.closeStd(std, websocket.StatusInternalError, "")
+		}
+	}()
+	f()
+}
+
+// awaitJobs waits until no function of Go runs.
+func (c *Conn) awaitJobs() {
+	if c.todo.Load()&heldJob == 0 {
+		return
+	}
+	c.mu.Lock()
+	done := c.more.jobsDone
+	c.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}
+
+// closeStd is Close for a connection that a goroutine serves.
+func (c *Conn) closeStd(std *websocket.Conn, code websocket.StatusCode, reason string) error {
+	probe := wire.Sender{Role: wire.Server}
+	if _, err := probe.Close(nil, code, reason, [4]byte{}); err != nil {
+		return callError(err)
+	}
+	if c.todo.Or(todoClose)&todoClose == 0 {
+		go std.Close(context.Background(), code, reason)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wiretrue/websocket/engine"
+)
+
+// Random and mutated streams at a server do not make it panic, and leave neither
+// goroutines nor descriptors nor memory behind.
+func TestHostileStreams(t *testing.T) {
+	streams := 20_000
+	if testing.Short() {
+		streams = 2_000
+	}
+	eachMode(t, func(t *testing.T, m mode) {
+		seeds := hostileSeeds(t)
+		before := settled(t)
+		s := &engine.Server{Backend: m.backend, Blocking: m.blocking, Service: engine.Service{Handler: engine.Handler{OnMessage: echo}}}
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go s.Serve(ln)
+		addr := ln.Addr().String()
+
+		var wg sync.WaitGroup
+		work := make(chan uint64)
+		for range 16 {
+			wg.Go(func() {
+				for seed := range work {
+					attack(t, addr, mutate(seeds, rand.New(rand.NewPCG(seed, 1))))
+				}
+			})
+		}
+		for seed := range uint64(streams) {
+			work <- seed
+		}
+		close(work)
+		wg.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), safety)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("connections are left: %v", err)
+		}
+		checkLeaks(t, before)
+	})
+}
+
+type resources struct {
+	goroutines, descriptors int
+	heap                    uint64
+}
+
+func checkLeaks(t *testing.T, before resources) {
+	t.Helper()
+	after := settled(t)
+	for range 500 { // what was ended is about to be gone
+		if after.goroutines <= before.goroutines && after.descriptors <= before.descriptors {
+			break
+		}
+		<-time.After(10 * time.Millisecond)
+		after = settled(t)
+	}
+	if after.goroutines > before.goroutines {
+		buf := make([]byte, 1<<16)
+		t.Errorf("%d goroutines before, %d after:\n%s", before.goroutines, after.goroutines, buf[:runtime.Stack(buf, true)])
+	}
+	if after.descriptors > before.descriptors {
+		t.Errorf("%d descriptors before, %d after", before.descriptors, after.descriptors)
+	}
+	if after.heap > before.heap+8<<20 {
+		t.Errorf("%d KiB of heap before, %d after", before.heap>>10, after.heap>>10)
+	}
+}
+
+func settled(t *testing.T) (r resources) {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	r.heap, r.goroutines = m.HeapAlloc, runtime.NumGoroutine()
+	if fds, err := os.ReadDir("/proc/self/fd"); err == nil {
+		r.descriptors = len(fds)
+	}
+	return r
+}
+
+// hostileSeeds are the corpus's streams to a server, each behind a good
+// handshake or its own.
+func hostileSeeds(t *testing.T) (seeds [][]byte) {
+	for _, v := range corpus(t) {
+		head, frames := v.Head("client"), v.Frames("client")
+		if v.To != "server" || len(frames) > 1<<12 || len(head) > 1<<12 {
+			continue
+		}
+		if head == nil {
+			head = goodRequest
+		}
+		seeds = append(seeds, append(bytes.Clone(head), frames...))
+	}
+	return seeds
+}
+
+// mutate returns one of the seeds with some damage, or noise.
+func mutate(seeds [][]byte, r *rand.Rand) []byte {
+	b := bytes.Clone(seeds[r.IntN(len(seeds))])
+	for range r.IntN(8) {
+		if len(b) == 0 {
+			break
+		}
+		i := r.IntN(len(b))
+		if r.IntN(2) == 0 { // near the end, where the frames are
+			i = len(b) - 1 - r.IntN(min(len(b), 40))
+		}
+		switch r.IntN(4) {
+		case 0:
+			b[i] ^= 1 << r.IntN(8)
+		case 1:
+			b = append(b[:i], b[min(len(b), i+1+r.IntN(8)):]...)
+		case 2:
+			b = append(b[:i], append(bytes.Clone(b[i:min(len(b), i+r.IntN(32))]), b[i:]...)...)
+		case 3:
+			b = append(b, noise(r.IntN(64))...)
+		}
+	}
+	return b
+}
+
+// attack sends the bytes and ends the connection in one of the ways there are.
+func attack(t *testing.T, addr string, b []byte) {
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer nc.Close()
+	nc.Write(b)
+	switch tcp := nc.(*net.TCPConn); len(b) % 4 {
+	case 0: // a reset
+		tcp.SetLinger(0)
+	case 1: // the end, and what is answered
+		tcp.CloseWrite()
+		nc.SetReadDeadline(time.Now().Add(safety))
+		io.Copy(io.Discard, nc)
+	}
+}

@@ -1,0 +1,321 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// uring is an io_uring (io_uring(7)): two rings of memory that is shared with
+// the kernel, one of what it is to do (SQEs), one of what it has done (CQEs). It
+// belongs to one thread.
+//
+// The kernel writes the completions' tail and reads the submissions'; each side
+// publishes by a store with release and looks with acquire, which sync/atomic
+// gives.
+type uring struct {
+	fd      int
+	sqRing  []byte
+	cqRing  []byte // the same memory, where the kernel says so
+	sqeMem  []byte
+	sqHead  *uint32
+	sqTail  *uint32
+	sqMask  uint32
+	sqes    unsafe.Pointer
+	entries uint32
+	tail    uint32 // what is prepared; sqTail is what is published
+	flags   *uint32
+
+	cqHead *uint32
+	cqTail *uint32
+	cqMask uint32
+	cqes   unsafe.Pointer
+
+	// What enter passes by address; the stack may move.
+	timeout syscall.Timespec
+	arg     struct { // io_uring_getevents_arg
+		sigmask   uint64
+		sigmaskSz uint32
+		minWait   uint32
+		ts        uint64
+	}
+}
+
+// sqe is struct io_uring_sqe.
+type sqe struct {
+	opcode   uint8
+	flags    uint8
+	ioprio   uint16
+	fd       int32
+	off      uint64
+	addr     uint64
+	len      uint32
+	opFlags  uint32
+	userData uint64
+	bufGroup uint16 // or buf_index
+	_        uint16
+	_        int32
+	_        [2]uint64
+}
+
+// cqe is struct io_uring_cqe.
+type cqe struct {
+	userData uint64
+	res      int32
+	flags    uint32
+}
+
+// From the kernel's include/uapi/linux/io_uring.h.
+const (
+	sysSetup    = 425
+	sysEnter    = 426
+	sysRegister = 427
+
+	setupClamp        = 1 << 4
+	setupCQSize       = 1 << 3
+	setupSubmitAll    = 1 << 7
+	setupSingleIssuer = 1 << 12
+	setupDeferTaskrun = 1 << 13
+
+	featSingleMmap = 1 << 0
+	featExtArg     = 1 << 8
+
+	enterGetEvents = 1 << 0
+	enterExtArg    = 1 << 3
+
+	offSQRing = 0
+	offCQRing = 0x8000000
+	offSQEs   = 0x10000000
+
+	sqTaskrun = 1 << 2
+
+	opPollAdd     = 6
+	opAccept      = 13
+	opAsyncCancel = 14
+	opRead        = 22
+	opSend        = 26
+	opRecv        = 27
+
+	sqeBufferSelect = 1 << 5
+
+	acceptMultishot = 1 << 0
+	recvMultishot   = 1 << 1
+
+	cancelAll = 1 << 0
+	cancelFD  = 1 << 1
+
+	cqeBuffer      = 1 << 0
+	cqeMore        = 1 << 1
+	cqeBufferShift = 16
+
+	registerPbufRing = 22
+)
+
+// uringParams is struct io_uring_params.
+type uringParams struct {
+	sqEntries, cqEntries, flags, sqThreadCPU, sqThreadIdle, features, wqFD uint32
+	_                                                                      [3]uint32
+	sq                                                                     struct {
+		head, tail, ringMask, ringEntries, flags, dropped, array, _ uint32
+		userAddr                                                    uint64
+	}
+	cq struct {
+		head, tail, ringMask, ringEntries, overflow, cqes, flags, _ uint32
+		userAddr                                                    uint64
+	}
+}
+
+func newUring(entries uint32) (*uring, error) {
+	p := uringParams{
+		flags:     setupClamp | setupCQSize | setupSubmitAll | setupSingleIssuer | setupDeferTaskrun,
+		cqEntries: 8 * entries,
+	}
+	fd, _, errno := syscall.RawSyscall(sysSetup, uintptr(entries), uintptr(unsafe.Pointer(&p)), 0)
+	if errno != 0 {
+		return nil, os.NewSyscallError("io_uring_setup", errno)
+	}
+	r := &uring{fd: int(fd)}
+	syscall.CloseOnExec(r.fd)
+	if p.features&(featSingleMmap|featExtArg) != featSingleMmap|featExtArg {
+		r.close()
+		return nil, fmt.Errorf("io_uring lacks features: it has %#x", p.features)
+	}
+	size := max(p.sq.array+p.sqEntries*4, p.cq.cqes+p.cqEntries*uint32(unsafe.Sizeof(cqe{})))
+	var err error
+	if r.sqRing, err = r.mmap(offSQRing, size); err == nil {
+		r.sqeMem, err = r.mmap(offSQEs, p.sqEntries*uint32(unsafe.Sizeof(sqe{})))
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	at := func(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.sqRing[off])) }
+	r.sqHead, r.sqTail, r.sqMask, r.entries, r.flags = at(p.sq.head), at(p.sq.tail), *at(p.sq.ringMask), p.sqEntries, at(p.sq.flags)
+	r.cqHead, r.cqTail, r.cqMask = at(p.cq.head), at(p.cq.tail), *at(p.cq.ringMask)
+	r.cqes, r.sqes = unsafe.Pointer(&r.sqRing[p.cq.cqes]), unsafe.Pointer(&r.sqeMem[0])
+	for i := range p.sqEntries { // each entry of the ring stands for itself
+		*at(p.sq.array + 4*i) = i
+	}
+	return r, nil
+}
+
+func (r *uring) mmap(off int64, size uint32) ([]byte, error) {
+	b, err := syscall.Mmap(r.fd, off, int(size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED|syscall.MAP_POPULATE)
+	if err != nil {
+		return nil, os.NewSyscallError("mmap", err)
+	}
+	return b, nil
+}
+
+func (r *uring) close() {
+	closeFD(r.fd)
+	if r.sqRing != nil {
+		syscall.Munmap(r.sqRing)
+	}
+	if r.sqeMem != nil {
+		syscall.Munmap(r.sqeMem)
+	}
+}
+
+// prepare returns a cleared entry to be filled. When the ring is full the
+// kernel takes what is there first.
+func (r *uring) prepare() *sqe {
+	for r.tail-atomic.LoadUint32(r.sqHead) == r.entries {
+		r.enter(0, 0)
+	}
+	e := (*sqe)(unsafe.Add(r.sqes, uintptr(r.tail&r.sqMask)*unsafe.Sizeof(sqe{})))
+	*e = sqe{}
+	r.tail++
+	return e
+}
+
+// enter submits what is prepared and waits for a number of completions, for so
+// long at most. A negative time is without end.
+func (r *uring) enter(completions int, d time.Duration) error {
+	atomic.StoreUint32(r.sqTail, r.tail)
+	submit := r.tail - atomic.LoadUint32(r.sqHead)
+	if completions == 0 || d == 0 {
+		if submit == 0 && completions == 0 {
+			return nil
+		}
+		_, _, errno := syscall.RawSyscall6(sysEnter, uintptr(r.fd), uintptr(submit), 0, enterGetEvents, 0, 0)
+		return enterError(errno)
+	}
+	if r.arg.ts = 0; d > 0 {
+		r.timeout = syscall.NsecToTimespec(int64(d))
+		r.arg.ts = uint64(uintptr(unsafe.Pointer(&r.timeout)))
+	}
+	_, _, errno := syscall.Syscall6(sysEnter, uintptr(r.fd), uintptr(submit), uintptr(completions), enterGetEvents|enterExtArg,
+		uintptr(unsafe.Pointer(&r.arg)), unsafe.Sizeof(r.arg))
+	return enterError(errno)
+}
+
+func enterError(errno syscall.Errno) error {
+	switch errno {
+	case 0, syscall.EINTR, syscall.ETIME, syscall.EBUSY, syscall.EAGAIN: // it is called again
+		return nil
+	}
+	return os.NewSyscallError("io_uring_enter", errno)
+}
+
+// next returns the next completion, or nil. It is valid until done is called.
+func (r *uring) next() *cqe {
+	head := *r.cqHead
+	if head == atomic.LoadUint32(r.cqTail) {
+		return nil
+	}
+	return (*cqe)(unsafe.Add(r.cqes, uintptr(head&r.cqMask)*unsafe.Sizeof(cqe{})))
+}
+
+func (r *uring) done() { atomic.StoreUint32(r.cqHead, *r.cqHead+1) }
+
+// buffers is a ring of buffers that the kernel chooses from to receive into
+// (IORING_REGISTER_PBUF_RING).
+type buffers struct {
+	ring []byte
+	mem  []byte
+	size int
+	mask uint16
+	tail uint16
+}
+
+// Of struct io_uring_buf: addr, len, bid; the tail stands where the first one's
+// resv is.
+const (
+	bufEntrySize  = 16
+	bufTailOffset = 14
+	bufGroup      = 1
+)
+
+func newBuffers(r *uring, count, size int) (*buffers, error) {
+	anon := func(n int) ([]byte, error) {
+		m, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+		return m, os.NewSyscallError("mmap", err)
+	}
+	b := &buffers{size: size, mask: uint16(count - 1)}
+	var err error
+	if b.ring, err = anon(count * bufEntrySize); err != nil {
+		return nil, err
+	}
+	if b.mem, err = anon(count * size); err != nil {
+		b.close()
+		return nil, err
+	}
+	reg := struct {
+		addr    uint64
+		entries uint32
+		bgid    uint16
+		flags   uint16
+		_       [3]uint64
+	}{addr: uint64(uintptr(unsafe.Pointer(&b.ring[0]))), entries: uint32(count), bgid: bufGroup}
+	if _, _, errno := syscall.RawSyscall6(sysRegister, uintptr(r.fd), registerPbufRing, uintptr(unsafe.Pointer(&reg)), 1, 0, 0); errno != 0 {
+		b.close()
+		return nil, os.NewSyscallError("io_uring_register", errno)
+	}
+	for id := range count {
+		b.put(uint16(id))
+	}
+	b.publish()
+	return b, nil
+}
+
+// get returns the bytes that were received into a buffer.
+func (b *buffers) get(id uint16, n int) []byte {
+	at := int(id) * b.size
+	return b.mem[at : at+n : at+n]
+}
+
+// put gives a buffer back; publish tells the kernel.
+func (b *buffers) put(id uint16) {
+	entry := unsafe.Pointer(&b.ring[int(b.tail&b.mask)*bufEntrySize])
+	*(*uint64)(entry) = uint64(uintptr(unsafe.Pointer(&b.mem[int(id)*b.size])))
+	*(*uint32)(unsafe.Add(entry, 8)) = uint32(b.size)
+	*(*uint16)(unsafe.Add(entry, 12)) = id
+	b.tail++
+}
+
+// publish stores the tail with what precedes it in the same word, which is the
+// first entry's id and the kernel reads at no other time.
+func (b *buffers) publish() {
+	word := (*uint32)(unsafe.Pointer(&b.ring[bufTailOffset-2]))
+	id := *(*uint16)(unsafe.Pointer(word))
+	order := [4]byte{byte(id), byte(id >> 8), byte(b.tail), byte(b.tail >> 8)}
+	if bigEndian {
+		order = [4]byte{byte(id >> 8), byte(id), byte(b.tail >> 8), byte(b.tail)}
+	}
+	atomic.StoreUint32(word, *(*uint32)(unsafe.Pointer(&order)))
+}
+
+var bigEndian = *(*byte)(unsafe.Pointer(&[]uint16{1}[0])) == 0
+
+func (b *buffers) close() {
+	if b.ring != nil {
+		syscall.Munmap(b.ring)
+	}
+	if b.mem != nil {
+		syscall.Munmap(b.mem)
+	}
+}

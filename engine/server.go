@@ -1,0 +1,356 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/wire/handshake"
+)
+
+// Handler is what a program does with its connections. Any function may be nil.
+// For one connection they are called one after the other: OnOpen first, OnClose
+// last and exactly once if OnOpen was due.
+type Handler struct {
+	// OnOpen is called when the opening handshake is done.
+	OnOpen func(c *Conn)
+
+	// OnMessage gets each message. The payload is the engine's and valid until
+	// the function returns. It may be changed.
+	OnMessage func(c *Conn, typ websocket.MessageType, payload []byte)
+
+	// OnClose gets why the connection ended, as websocket.Conn.Cause tells it. The
+	// connection can be asked for its addresses and its Stats, and written to no
+	// more.
+	OnClose func(c *Conn, cause error)
+}
+
+// Service is what is served to a connection, and how. It must not change while
+// it is in use. QueueBlock, the zero of its QueuePolicy, means for a connection
+// of a loop, which cannot wait: a connection whose queue is full is not read
+// until half of it is sent, and a write that still finds it full returns
+// websocket.ErrQueueFull. On a server that is Blocking, writes wait.
+type Service struct {
+	websocket.AcceptOptions
+	Handler
+
+	once     sync.Once
+	resolved websocket.Options
+}
+
+// options returns the options with their defaults.
+func (s *Service) options() *websocket.Options {
+	s.once.Do(func() { s.resolved = s.AcceptOptions.Options.Resolved(true) })
+	return &s.resolved
+}
+
+func (s *Service) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.Default()
+}
+
+// Backend is the operating system's means to wait for many connections.
+type Backend uint8
+
+const (
+	Auto       Backend = iota // the best that there is
+	IOUring                   // Linux 6.0 or later, where it is not forbidden
+	Epoll                     // Linux
+	Goroutines                // one for each connection, everywhere
+)
+
+func (b Backend) String() string {
+	return [...]string{"auto", "io_uring", "epoll", "goroutines"}[b]
+}
+
+// ErrBackend is wrapped by the error of a server whose Backend was chosen and
+// is not to be had.
+var ErrBackend = errors.New("engine: the backend is not available")
+
+// Server serves connections with loops. The zero Server accepts them and
+// ignores what they send.
+type Server struct {
+	Service
+
+	// Route chooses what is served by the request of the opening handshake. nil
+	// is refused with 404. Without Route the server's own Service is served to
+	// all.
+	Route func(r *handshake.Request) *Service
+
+	// Backend forces one. Auto: the first that works, of those in their order.
+	Backend Backend
+
+	// Loops is the number of loops. 0: GOMAXPROCS.
+	Loops int
+
+	// Blocking calls the functions on goroutines, so that they may wait: a
+	// connection has one while it has sent something that is not handled. Its
+	// loops use epoll.
+	Blocking bool
+
+	// HandshakeTimeout bounds the time from a connection's beginning to the end
+	// of its opening handshake. 0: 10 s.
+	HandshakeTimeout time.Duration
+
+	// Jobs is how many functions of Conn.Go run at a time. 0: 1,024.
+	Jobs int
+
+	mu      sync.Mutex
+	started bool
+	stopped bool
+	failed  error              // why there are no loops
+	loops   []*loop            // none: the backend is goroutines
+	turn    int                // whose of the loops the next connection is
+	conns   map[*Conn]struct{} // of goroutines; each loop knows its own
+	active  int                // connections that are not gone
+	idle    chan struct{}      // closed when stopped and none is active
+	ln      map[net.Listener]struct{}
+	done    chan struct{} // closed by Shutdown
+	jobs    jobs          // of Conn.Go
+}
+
+// Serve serves the connections of a listener with the zero Server and the
+// handler.
+func Serve(ln net.Listener, h Handler) error {
+	return (&Server{Service: Service{Handler: h}}).Serve(ln)
+}
+
+// Serve accepts connections and serves them until Shutdown or Close, and then
+// returns net.ErrClosed. It takes the listener over, and may be called for
+// several; those of one port, by SO_REUSEPORT, may belong to several processes.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.start(); err != nil {
+		ln.Close()
+		return err
+	}
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		ln.Close()
+		return net.ErrClosed
+	}
+	s.ln[ln] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.ln, ln)
+		s.mu.Unlock()
+		ln.Close()
+	}()
+	if len(s.loops) == 0 {
+		return s.acceptConns(ln)
+	}
+	fd, err := dupListener(ln)
+	if err != nil {
+		if s.Backend == Auto {
+			return s.acceptConns(ln)
+		}
+		return fmt.Errorf("%w: %v for a %T: %w", ErrBackend, s.Backend, ln, err)
+	}
+	l := s.nextLoop()
+	l.call(func() { err = l.backend.listen(fd) })
+	if err != nil {
+		closeFD(fd)
+		return err
+	}
+	<-s.done
+	l.call(func() { l.backend.unlisten(fd) })
+	return net.ErrClosed
+}
+
+// start starts the loops, once.
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started {
+		return s.failed
+	}
+	s.started = true
+	s.conns, s.ln, s.done = map[*Conn]struct{}{}, map[net.Listener]struct{}{}, make(chan struct{})
+	if s.jobs.limit = s.Jobs; s.Jobs <= 0 {
+		s.jobs.limit = 1024
+	}
+	if s.Backend == Goroutines {
+		return nil
+	}
+	n := s.Loops
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	for range n {
+		l, err := startLoop(s)
+		if err != nil {
+			for _, l := range s.loops {
+				l.stop()
+			}
+			s.loops = nil
+			if s.Backend != Auto {
+				s.failed = fmt.Errorf("%w: %v: %w", ErrBackend, s.Backend, err)
+			}
+			return s.failed
+		}
+		s.loops = append(s.loops, l)
+	}
+	return nil
+}
+
+// Using returns the backend that the server has chosen.
+func (s *Server) Using() (Backend, error) {
+	if err := s.start(); err != nil {
+		return 0, err
+	}
+	if len(s.loops) == 0 {
+		return Goroutines, nil
+	}
+	return s.loops[0].kind, nil
+}
+
+func (s *Server) nextLoop() *loop {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn++
+	return s.loops[s.turn%len(s.loops)]
+}
+
+func (s *Server) handshakeTimeout() time.Duration {
+	if s.HandshakeTimeout <= 0 {
+		return 10 * time.Second
+	}
+	return s.HandshakeTimeout
+}
+
+// enter notes a connection, unless the server is stopped.
+func (s *Server) enter(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.active++
+	if c.loop == nil {
+		s.conns[c] = struct{}{}
+	}
+	return true
+}
+
+// leave forgets a connection that is gone.
+func (s *Server) leave(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.active--
+	s.announceIdle()
+}
+
+// announceIdle is called with mu held.
+func (s *Server) announceIdle() {
+	if s.idle != nil && s.active == 0 {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+// Shutdown accepts no more, ends every connection with 1001 and waits until all
+// are gone, as websocket.Server.Shutdown does. When ctx ends first, the rest is
+// cut and its error returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	conns, idle := s.stop()
+	gap := time.NewTicker(spread(ctx, len(conns)))
+	defer gap.Stop()
+	for i, c := range conns {
+		if i > 0 {
+			select {
+			case <-gap.C:
+			case <-ctx.Done():
+			}
+		}
+		c.Close(websocket.StatusGoingAway, "")
+	}
+	err := error(nil)
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		err = ctx.Err()
+		for _, c := range conns {
+			c.CloseNow()
+		}
+	}
+	s.end(idle)
+	return err
+}
+
+// Close accepts no more and cuts every connection.
+func (s *Server) Close() error {
+	conns, idle := s.stop()
+	for _, c := range conns {
+		c.CloseNow()
+	}
+	s.end(idle)
+	return nil
+}
+
+// stop closes the listeners and returns the connections that are left, and what
+// is closed when none is.
+func (s *Server) stop() (conns []*Conn, idle <-chan struct{}) {
+	s.start()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.stopped = true
+		close(s.done)
+	}
+	for ln := range s.ln {
+		ln.Close()
+	}
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	for _, l := range s.loops {
+		conns = l.appendConns(conns)
+	}
+	if s.active == 0 {
+		gone := make(chan struct{})
+		close(gone)
+		return conns, gone
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	return conns, s.idle
+}
+
+// end stops the loops when the last connection is gone, which for those that
+// were cut is as soon as no function of theirs runs.
+func (s *Server) end(idle <-chan struct{}) {
+	s.mu.Lock()
+	loops := s.loops
+	s.mu.Unlock()
+	stop := func() {
+		for _, l := range loops {
+			l.stop()
+		}
+	}
+	select {
+	case <-idle:
+		stop()
+	default:
+		go func() { <-idle; stop() }()
+	}
+}
+
+// spread returns the time between two closes of a shutdown.
+func spread(ctx context.Context, n int) time.Duration {
+	gap := time.Millisecond
+	if deadline, ok := ctx.Deadline(); ok && n > 0 {
+		gap = min(gap, time.Until(deadline)/2/time.Duration(n))
+	}
+	return max(gap, time.Nanosecond)
+}

@@ -1,0 +1,375 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// ioUring is the backend of the completion kind. Each connection has one
+// receive that stays in force (multishot) and takes one of the loop's buffers
+// when bytes come; what is to be sent is put on the ring; and one call submits
+// all that and waits for the next completions.
+type ioUring struct {
+	loop    *loop
+	ring    *uring
+	buffers *buffers
+	bell    int
+	rang    uint64 // read from the bell
+	ln      []int
+	closing []int // listeners that are not accepted from any more
+	paused  int64 // until when no connection is accepted; 0: it is
+	starved []*Conn
+
+	// The completion that a turn is for.
+	chunk []byte
+	ended bool
+	err   error
+}
+
+const (
+	ringEntries   = 1024
+	receiveCount  = 512
+	receiveSize   = 16 << 10
+	msgNoSignal   = 0x4000
+	publishAfter  = 32 // buffers
+	forBell       = 0
+	forAccept     = 1
+	forReceive    = 2
+	forSend       = 3
+	forCancelling = 4
+)
+
+func tag(what uint64, slot int32) uint64 { return what<<32 | uint64(uint32(slot)) }
+
+func newIOUring(l *loop) (*ioUring, error) {
+	u := &ioUring{loop: l, bell: -1}
+	var err error
+	if u.ring, err = newUring(ringEntries); err != nil {
+		return nil, err
+	}
+	if u.buffers, err = newBuffers(u.ring, receiveCount, receiveSize); err == nil {
+		if u.bell, err = newBell(); err == nil {
+			err = u.probe()
+		}
+	}
+	if err != nil {
+		u.close()
+		return nil, err
+	}
+	u.listenForBell()
+	return u, nil
+}
+
+// probe receives once as connections will, which older kernels refuse.
+func (u *ioUring) probe() error {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer closeFD(pair[0])
+	writeFD(pair[1], []byte("?"))
+	closeFD(pair[1])
+	u.receive(pair[0], 0)
+	for received := 0; ; {
+		if err := u.ring.enter(1, time.Second); err != nil {
+			return err
+		}
+		c := u.ring.next()
+		if c == nil {
+			return fmt.Errorf("io_uring does not receive")
+		}
+		res, flags := c.res, c.flags
+		u.ring.done()
+		if flags&cqeBuffer != 0 {
+			u.buffers.put(uint16(flags >> cqeBufferShift))
+			u.buffers.publish()
+		}
+		switch {
+		case res < 0:
+			return fmt.Errorf("io_uring does not receive: %w", syscall.Errno(-res))
+		case res > 0:
+			received += int(res)
+		}
+		if flags&cqeMore == 0 {
+			if received != 1 {
+				return fmt.Errorf("io_uring received %d bytes", received)
+			}
+			return nil
+		}
+	}
+}
+
+func (u *ioUring) receive(fd int, slot int32) {
+	e := u.ring.prepare()
+	e.opcode, e.flags, e.ioprio, e.fd, e.bufGroup = opRecv, sqeBufferSelect, recvMultishot, int32(fd), bufGroup
+	e.userData = tag(forReceive, slot)
+}
+
+// cancel ends all that the kernel does with a descriptor.
+func (u *ioUring) cancel(fd int) {
+	e := u.ring.prepare()
+	e.opcode, e.fd, e.opFlags = opAsyncCancel, int32(fd), cancelFD|cancelAll
+	e.userData = tag(forCancelling, 0)
+}
+
+func (u *ioUring) listenForBell() {
+	e := u.ring.prepare()
+	e.opcode, e.fd, e.addr, e.len = opRead, int32(u.bell), uint64(uintptr(unsafe.Pointer(&u.rang))), 8
+	e.userData = tag(forBell, 0)
+}
+
+func (u *ioUring) listen(fd int) error {
+	noDelay(fd) // which its connections inherit
+	u.ln = append(u.ln, fd)
+	u.accept(fd)
+	return nil
+}
+
+func (u *ioUring) accept(fd int) {
+	e := u.ring.prepare()
+	e.opcode, e.ioprio, e.fd, e.opFlags = opAccept, acceptMultishot, int32(fd), syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC
+	e.userData = tag(forAccept, int32(fd))
+}
+
+func (u *ioUring) unlisten(fd int) {
+	if i := slices.Index(u.ln, fd); i >= 0 {
+		u.ln = slices.Delete(u.ln, i, i+1)
+		u.closing = append(u.closing, fd)
+		u.cancel(fd)
+	}
+}
+
+func (u *ioUring) add(c *Conn) error {
+	u.loop.seat(c)
+	c.armed = true
+	u.receive(int(c.fd), c.slot)
+	return nil
+}
+
+// read takes the completion's bytes, and sees to it that more are received, or
+// none while the connection is held.
+func (u *ioUring) read(t *turn, c *Conn) {
+	chunk, ended, err := u.chunk, u.ended, u.err
+	u.chunk, u.ended, u.err = nil, false, nil
+	if len(chunk) > 0 {
+		t.got(c, chunk)
+	}
+	if ended && c.phase != gone {
+		t.eof(c, err)
+	}
+	switch {
+	case c.phase == gone, c.sawEnd:
+	case c.holds():
+		if !c.unread && c.armed {
+			e := u.ring.prepare()
+			e.opcode, e.addr, e.userData = opAsyncCancel, tag(forReceive, c.slot), tag(forCancelling, 0)
+		}
+		c.unread = true
+	case !c.armed && !c.unread:
+		c.armed = true
+		u.receive(int(c.fd), c.slot)
+	}
+}
+
+func (u *ioUring) send(c *Conn) {
+	if c.out.sending {
+		return
+	}
+	b := c.nextOutput()
+	if len(b) == 0 {
+		return
+	}
+	if c.out.since == 0 {
+		c.out.since = u.loop.turn.now
+	}
+	c.out.sending = true
+	e := u.ring.prepare()
+	e.opcode, e.fd, e.addr, e.len, e.opFlags = opSend, c.fd, uint64(uintptr(unsafe.Pointer(&b[0]))), uint32(min(len(b), 1<<30)), msgNoSignal
+	e.userData = tag(forSend, c.slot)
+}
+
+func (u *ioUring) drop(c *Conn) {
+	if c.armed || c.isSending() {
+		u.cancel(int(c.fd))
+		return // until the last completion
+	}
+	u.finish(c)
+}
+
+func (c *Conn) isSending() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out != nil && c.out.sending
+}
+
+// finish closes the descriptor of a connection that is gone when the kernel does
+// nothing for it any more.
+func (u *ioUring) finish(c *Conn) {
+	if c.phase != gone || c.armed || c.closed || c.isSending() {
+		return
+	}
+	u.loop.unseat(c)
+	c.mu.Lock()
+	fd := int(c.fd)
+	c.fd = -1
+	c.mu.Unlock()
+	closeFD(fd)
+	c.dropped()
+}
+
+func (u *ioUring) wake() { ring(u.bell) }
+
+func (u *ioUring) close() {
+	for _, fd := range slices.Concat(u.ln, u.closing) {
+		closeFD(fd)
+	}
+	u.ring.close()
+	if u.buffers != nil {
+		u.buffers.close()
+	}
+	if u.bell >= 0 {
+		closeFD(u.bell)
+	}
+}
+
+func (u *ioUring) wait(d time.Duration) {
+	if u.paused != 0 {
+		d = u.accepting(d)
+	}
+	u.ring.enter(1, d)
+	u.loop.woken()
+	free := 0
+	for c := u.ring.next(); c != nil; c = u.ring.next() {
+		got := *c
+		u.ring.done()
+		u.complete(&got)
+		if got.flags&cqeBuffer != 0 {
+			u.buffers.put(uint16(got.flags >> cqeBufferShift))
+			if free++; free == publishAfter {
+				free = 0
+				u.buffers.publish()
+			}
+		}
+	}
+	u.buffers.publish()
+	for _, c := range u.starved {
+		if c.phase != gone && !c.armed && !c.unread {
+			c.armed = true
+			u.receive(int(c.fd), c.slot)
+		}
+	}
+	clear(u.starved)
+	u.starved = u.starved[:0]
+}
+
+// complete does what follows from a completion.
+func (u *ioUring) complete(done *cqe) {
+	slot := int32(uint32(done.userData))
+	switch done.userData >> 32 {
+	case forBell:
+		u.listenForBell()
+	case forAccept:
+		u.accepted(done, int(slot))
+	case forReceive:
+		u.received(done, u.loop.conns[slot])
+	case forSend:
+		u.sent(done, u.loop.conns[slot])
+	}
+}
+
+func (u *ioUring) received(done *cqe, c *Conn) {
+	more := done.flags&cqeMore != 0
+	c.armed = more
+	if c.phase == gone {
+		u.finish(c)
+		return
+	}
+	errno := syscall.Errno(0)
+	if done.res < 0 {
+		errno = syscall.Errno(-done.res)
+	}
+	switch {
+	case done.res > 0:
+		u.chunk = u.buffers.get(uint16(done.flags>>cqeBufferShift), int(done.res))
+	case errno == syscall.ENOBUFS:
+		u.starved = append(u.starved, c)
+		return
+	case errno == syscall.ECANCELED: // it was held, and may be no more
+		if c.holds() {
+			return
+		}
+		c.unread = false
+	case errno == syscall.EINTR, errno == syscall.EAGAIN:
+	default:
+		u.ended = true
+		if errno != 0 {
+			u.err = errno
+		}
+	}
+	u.loop.event(c, todoRead)
+	u.chunk, u.ended, u.err = nil, false, nil
+}
+
+func (u *ioUring) sent(done *cqe, c *Conn) {
+	c.mu.Lock()
+	c.out.sending = false
+	switch {
+	case c.phase == gone:
+		c.abandonOutput()
+		c.mu.Unlock()
+		u.finish(c)
+		return
+	case done.res >= 0:
+		c.took(int(done.res))
+		c.flush()
+	case syscall.Errno(-done.res) == syscall.EINTR, syscall.Errno(-done.res) == syscall.EAGAIN:
+		c.flush()
+	default:
+		c.broken(syscall.Errno(-done.res))
+	}
+	empty := c.out == nil
+	c.mu.Unlock()
+	if empty && c.phase == lingering {
+		u.loop.event(c, todoFlush)
+	}
+}
+
+func (u *ioUring) accepted(done *cqe, ln int) {
+	more := done.flags&cqeMore != 0
+	if done.res >= 0 {
+		u.loop.accepted(int(done.res))
+	}
+	if more {
+		return
+	}
+	if i := slices.Index(u.closing, ln); i >= 0 {
+		u.closing = slices.Delete(u.closing, i, i+1)
+		closeFD(ln)
+		return
+	}
+	switch syscall.Errno(max(0, -done.res)) {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+		u.paused = clock() + int64(acceptPause)
+	default:
+		u.accept(ln)
+	}
+}
+
+// accepting accepts again when the pause is over, and bounds the wait until then.
+func (u *ioUring) accepting(d time.Duration) time.Duration {
+	left := time.Duration(u.paused - clock())
+	if left > 0 {
+		if d < 0 || d > left {
+			d = left
+		}
+		return d
+	}
+	u.paused = 0
+	for _, ln := range u.ln {
+		u.accept(ln)
+	}
+	return d
+}

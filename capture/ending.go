@@ -292,7 +292,7 @@ func (a *Analyser) ending() (e Ending) {
 	case a.witness == nil:
 		e.How = Never
 		e.Words = "Nothing on this connection opened a WebSocket."
-		if f := a.net.facts; f != nil && !f.Decrypted {
+		if a.net.encrypted {
 			e.Words = "What went on inside TLS is not known."
 		}
 		return e

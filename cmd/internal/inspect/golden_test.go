@@ -16,7 +16,7 @@ import (
 	"github.com/wiretrue/websocket/wire/frame"
 )
 
-var update = flag.Bool("update", false, "write the transcript of the README anew")
+var update = flag.Bool("update", false, "write the golden files anew")
 
 // brokenConnection is the capture that the README shows the transcript of: a
 // server with the Accept of a widely copied article, a client library that
@@ -51,11 +51,29 @@ func brokenConnection(t testing.TB) []byte {
 	return file.Bytes()
 }
 
-const transcript = "../../../docs/inspect.txt"
+// golden holds got against what a file holds.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("got\n%.4000q\nbut %s is\n%.4000q\n(go test -update writes it anew)", got, file, want)
+	}
+}
 
-// The transcript in the README is what inspect says.
+// The transcript in the README is what inspect says. The capture is kept for
+// the tests of the command.
 func TestTranscript(t *testing.T) {
-	src, err := packet.NewReader(bytes.NewReader(brokenConnection(t)), nil)
+	file := brokenConnection(t)
+	golden(t, "testdata/broken.pcap", file)
+	src, err := packet.NewReader(bytes.NewReader(file), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,17 +86,5 @@ func TestTranscript(t *testing.T) {
 	if err := stories.Close(); err != nil {
 		t.Fatal(err)
 	}
-	got := strings.TrimRight(out.String(), "\n") + "\n"
-	if *update {
-		if err := os.WriteFile(transcript, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(transcript)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant\n%s\n(go test -update writes %s)", got, want, transcript)
-	}
+	golden(t, "../../../docs/inspect.txt", []byte(strings.TrimRight(out.String(), "\n")+"\n"))
 }

@@ -292,6 +292,9 @@ func (a *Analyser) ending() (e Ending) {
 	case a.witness == nil:
 		e.How = Never
 		e.Words = "Nothing on this connection opened a WebSocket."
+		if a.net.encrypted {
+			e.Words = "What went on inside TLS is not known."
+		}
 		return e
 	case end.closes[0] != nil && end.closes[1] != nil:
 		e.How = Clean

@@ -31,6 +31,7 @@ func (a *Analyser) learn(e *NetEvent) {
 		n.tls = true
 		if e.TLS != nil {
 			n.alpn = e.TLS.ALPN
+			n.encrypted = n.encrypted || !e.TLS.Decrypted
 		}
 	case NetResent:
 		n.resent[e.From]++

@@ -101,6 +101,10 @@ func (t *Telling) net(r *capture.Record) {
 	case capture.NetMiddle:
 		t.line(r.At, r.From, "TCP was open before the capture began%s", text)
 	case capture.NetResent:
+		if e.Bytes == 0 && e.Text != "" {
+			t.line(r.At, r.From, "sends its %s again", safe(e.Text))
+			return
+		}
 		t.line(r.At, r.From, "sends %d bytes again%s", e.Bytes, text)
 	case capture.NetZeroWindow:
 		t.line(r.At, r.From, "takes no more bytes: its window is closed%s", text)
@@ -108,6 +112,8 @@ func (t *Telling) net(r *capture.Record) {
 		t.line(r.At, r.From, "takes bytes again, after %v%s", e.Duration, text)
 	case capture.NetKeepAlive:
 		t.line(r.At, r.From, "TCP keep-alive%s", text)
+	case capture.NetTLSRecord:
+		t.line(r.At, r.From, "TLS record%s, %s", text, plural(int(e.Bytes), "byte"))
 	case capture.NetAlert:
 		t.line(r.At, r.From, "TLS alert%s", text)
 	case capture.NetTLS:

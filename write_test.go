@@ -324,7 +324,7 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 	server, client := tcpPair(t)
 	ctx := context.Background()
 	go func() {
-		buf := make([]byte, 4096)
+		buf := make([]byte, 32<<10)
 		for {
 			typ, m, err := server.ReadInto(ctx, buf)
 			if err != nil || server.Write(ctx, typ, m) != nil {
@@ -332,8 +332,8 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 			}
 		}
 	}()
-	for _, size := range []int{20, 1024} {
-		message, buf := make([]byte, size), make([]byte, 4096)
+	for _, size := range []int{20, 1024, 16 << 10} {
+		message, buf := make([]byte, size), make([]byte, 32<<10)
 		got := testing.AllocsPerRun(2000, func() {
 			if err := client.Write(ctx, websocket.Binary, message); err != nil {
 				t.Fatal(err)

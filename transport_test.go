@@ -199,6 +199,7 @@ func TestAnswersToMessagesReceivedTogetherLeaveTogether(t *testing.T) {
 				t.Fatalf("%q, %v", m, err)
 			}
 		}
+		synctest.Wait() // the trace is told after the peer
 		if got := writes.Load(); got != 1 {
 			t.Errorf("%d writes", got)
 		}

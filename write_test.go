@@ -345,5 +345,16 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 		if got != 0 { // AllocsPerRun rounds down: a pool emptied by a collection does not count
 			t.Errorf("%v allocations for an echo of %d bytes", got, size)
 		}
+		got = testing.AllocsPerRun(2000, func() {
+			if err := client.Write(ctx, websocket.Binary, message); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := client.Read(ctx); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if size < 4096 && got != 1 { // a large message grows as it comes
+			t.Errorf("%v allocations for an echo of %d bytes that Read returns; want 1", got, size)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"crypto/tls"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -193,13 +192,6 @@ func (c *Conn) lock(ctx context.Context, l chan struct{}) error {
 	case <-c.done:
 		return c.Cause()
 	}
-}
-
-func (c *Conn) logger() *slog.Logger {
-	if c.opts.Logger != nil {
-		return c.opts.Logger
-	}
-	return slog.Default()
 }
 
 // connContext is the context of a handler: it ends with its connection, and

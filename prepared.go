@@ -43,6 +43,9 @@ func (c *Conn) WritePrepared(ctx context.Context, p *Prepared) error {
 	return c.writeMessage(ctx, p.op, p.payload, p, c.deflation.mayCompress(p.payload))
 }
 
+// header returns that of the message as a server sends it uncompressed.
+func (p *Prepared) header() []byte { return p.encoded[:len(p.encoded)-len(p.payload)] }
+
 // append appends the message as the server's connection sends it. It is called
 // with the connection's mu held.
 func (p *Prepared) append(dst []byte, c *Conn, compress bool) ([]byte, error) {

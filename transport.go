@@ -26,6 +26,7 @@ type transport struct {
 
 	// Owned by the one who flushes.
 	from    []byte
+	behind  []byte
 	wroteN  int
 	werr    error
 	writeFn func(fd uintptr)
@@ -134,35 +135,25 @@ func (t *transport) release() {
 	t.buf = nil
 }
 
-// tryWrite writes what the kernel takes at once, which may be nothing.
-func (t *transport) tryWrite(b []byte) (int, error) {
+// tryWrite writes what the kernel takes at once of a and, behind it, b. That
+// may be nothing.
+func (t *transport) tryWrite(a, b []byte) (int, error) {
 	if t.raw == nil {
 		return 0, nil
 	}
-	t.from, t.wroteN, t.werr = b, 0, nil
+	t.from, t.behind = a, b
 	err := t.raw.Control(t.writeFn)
-	t.from = nil
-	if err == nil {
-		err = t.werr
+	t.from, t.behind = nil, nil
+	if err != nil {
+		return 0, err
 	}
-	return t.wroteN, err
+	return t.wroteN, t.werr
 }
 
-// writeOnce writes what the socket's buffer takes. What is left is written by
-// a goroutine that may wait.
 func (t *transport) writeOnce(fd uintptr) {
-	for t.wroteN < len(t.from) {
-		n, err := send(fd, t.from[t.wroteN:])
-		switch {
-		case err == errAgain:
-			return
-		case err != nil:
-			t.werr = err
-			return
-		}
-		if t.wroteN += n; n == 0 {
-			return
-		}
+	t.wroteN, t.werr = send(fd, t.from, t.behind)
+	if t.werr == errAgain {
+		t.werr = nil
 	}
 }
 

@@ -208,21 +208,31 @@ const longTransfer = 64 << 10
 // receive is a read that does not wait. A short one is over before the
 // scheduler could do anything about it.
 func receive(fd uintptr, p []byte) (int, error) {
-	return transfer(syscall.SYS_READ, fd, p)
+	return transfer(syscall.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), len(p))
 }
 
-// send is a write that does not wait.
-func send(fd uintptr, p []byte) (int, error) {
-	return transfer(syscall.SYS_WRITE, fd, p)
-}
-
-func transfer(trap, fd uintptr, p []byte) (int, error) {
-	call := syscall.RawSyscall
-	if len(p) > longTransfer {
-		call = syscall.Syscall
+// send is a write of a and, behind it, b that does not wait.
+func send(fd uintptr, a, b []byte) (int, error) {
+	if len(b) == 0 {
+		return transfer(syscall.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(a)), len(a), len(a))
 	}
+	both := [2]syscall.Iovec{{Base: unsafe.SliceData(a)}, {Base: unsafe.SliceData(b)}}
+	both[0].SetLen(len(a))
+	both[1].SetLen(len(b))
+	return transfer(syscall.SYS_WRITEV, fd, unsafe.Pointer(&both), len(both), len(a)+len(b))
+}
+
+// transfer makes a call with an argument of that many items, for that many
+// bytes.
+func transfer(trap, fd uintptr, p unsafe.Pointer, items, bytes int) (int, error) {
 	for {
-		n, _, errno := call(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		var n uintptr
+		var errno syscall.Errno
+		if bytes > longTransfer {
+			n, _, errno = syscall.Syscall(trap, fd, uintptr(p), uintptr(items))
+		} else {
+			n, _, errno = syscall.RawSyscall(trap, fd, uintptr(p), uintptr(items))
+		}
 		switch errno {
 		case 0:
 			return int(n), nil

@@ -184,22 +184,26 @@ func TestCloseNowWakesAReadOfASocket(t *testing.T) {
 }
 
 func TestAnswersToMessagesReceivedTogetherLeaveTogether(t *testing.T) {
-	for _, network := range sockets {
-		t.Run(network, func(t *testing.T) {
-			var writes atomic.Int32
-			const messages = 16
-			server, near := rawClient(t, network, &websocket.AcceptOptions{Options: websocket.Options{
-				Trace: &websocket.Trace{Sent: func(*websocket.Conn, []byte) { writes.Add(1) }},
-			}})
-			near.Write(frames(messages))
-			for range messages {
-				answer(t, server)
+	synctest.Test(t, func(t *testing.T) {
+		var writes atomic.Int32
+		const messages = 16
+		server, p := wstest.DialPeer(t, &websocket.AcceptOptions{Options: websocket.Options{
+			Trace: &websocket.Trace{Sent: func(*websocket.Conn, []byte) { writes.Add(1) }},
+		}})
+		p.SendBytes(frames(messages))
+		for range messages {
+			answer(t, server)
+		}
+		for i := range messages {
+			if _, m, err := p.ReadFrame(); err != nil || string(m) != fmt.Sprintf("message %d", i) {
+				t.Fatalf("%q, %v", m, err)
 			}
-			if got := writes.Load(); got != 1 {
-				t.Errorf("%d writes", got)
-			}
-		})
-	}
+		}
+		synctest.Wait() // the trace is told after the peer
+		if got := writes.Load(); got != 1 {
+			t.Errorf("%d writes", got)
+		}
+	})
 }
 
 // answer reads a message and sends it back.

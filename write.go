@@ -34,10 +34,15 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 	}
 	c.mu.Lock()
 	err := c.makeRoom(ctx, frame.MaxHeaderSize+len(p))
+	direct := !compress && c.writesDirectly(len(p))
 	if err == nil {
 		begin := c.queue.begin()
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
 			switch {
+			case direct && prepared != nil:
+				return c.sender.Encoded(dst, prepared.header(), p)
+			case direct:
+				return c.sender.MessageHeader(dst, op, p)
 			case prepared != nil && c.role == wire.Server:
 				return prepared.append(dst, c, compress)
 			case compress:
@@ -56,6 +61,15 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 			}
 		}
 	}
+	if direct && err == nil {
+		c.queue.lead()
+		out := c.takeQueue()
+		c.queue.flying += len(p)
+		c.mu.Unlock()
+		<-c.writing
+		c.flushFrom(out, p)
+		return c.writeError(nil)
+	}
 	lead := !c.defers() && c.queue.lead()
 	c.mu.Unlock()
 	<-c.writing
@@ -63,6 +77,16 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 		c.flush()
 	}
 	return c.writeError(err)
+}
+
+// directSize is from how many bytes on it pays not to copy a payload.
+const directSize = 4 << 10
+
+// writesDirectly reports whether a payload of n bytes can be sent from where it
+// is: unmasked, and with nothing in front of it that waits. It is called with mu
+// held.
+func (c *Conn) writesDirectly(n int) bool {
+	return n >= directSize && c.role == wire.Server && c.transport.raw != nil && !c.queue.flushing && c.queue.begin() == 0
 }
 
 const (
@@ -312,23 +336,28 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 
 // flush writes the queue until it is empty. What the kernel does not take at
 // once is left to a goroutine, so that flush never waits for the peer.
-func (c *Conn) flush() {
-	for {
-		out := c.takeQueue()
-		if out == nil {
-			return
-		}
-		n, err := c.tryWrite(out.b)
+func (c *Conn) flush() { c.flushFrom(c.nextOfQueue(), nil) }
+
+// flushFrom is flush for one who has taken out already. behind it is to be
+// sent, too, from where it is: the caller's memory, not to be kept.
+func (c *Conn) flushFrom(out *buffer, behind []byte) {
+	for out != nil {
+		n, err := c.tryWrite(out.b, behind)
 		switch {
 		case err != nil:
 			putWriteBuffer(out)
 			c.flushFailed(err)
 			return
-		case n < len(out.b):
+		case n < len(out.b)+len(behind):
+			if over := n - len(out.b); over > 0 {
+				out.b, behind, n = out.b[:0], behind[over:], 0
+			}
+			out.b = append(out.b, behind...)
 			go c.flushSlowly(out, n)
 			return
 		}
 		putWriteBuffer(out)
+		out, behind = c.nextOfQueue(), nil
 	}
 }
 
@@ -362,14 +391,19 @@ func (c *Conn) flushSlowly(out *buffer, n int) {
 		if timeout > 0 {
 			nc.SetWriteDeadline(time.Time{})
 		}
-		out, n = c.takeQueue(), 0
+		out, n = c.nextOfQueue(), 0
 	}
 }
 
-// takeQueue takes what waits, or ends the lead.
-func (c *Conn) takeQueue() *buffer {
+// nextOfQueue is takeQueue without mu.
+func (c *Conn) nextOfQueue() *buffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.takeQueue()
+}
+
+// takeQueue takes what waits, or ends the lead. It is called with mu held.
+func (c *Conn) takeQueue() *buffer {
 	out := c.queue.take()
 	if c.pong.take() {
 		c.encodePong(c.pong.next)

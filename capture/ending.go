@@ -287,20 +287,17 @@ func (a *Analyser) ending() (e Ending) {
 	switch {
 	case a.witness == nil && a.numbers.handshakes > 0:
 		e.How = Refused
-		e.Words = "The upgrade was not granted."
+		e.Words = a.wordsOf(&e)
 		return e
 	case a.witness == nil:
 		e.How = Never
-		e.Words = "Nothing on this connection opened a WebSocket."
-		if a.net.encrypted {
-			e.Words = "What went on inside TLS is not known."
-		}
+		e.Words = a.wordsOf(&e)
 		return e
 	case end.closes[0] != nil && end.closes[1] != nil:
 		e.How = Clean
 	case !over:
 		e.How = Going
-		e.Words = "The bytes stop here; the connection may go on."
+		e.Words = a.wordsOf(&e)
 		return e
 	case end.first != nil:
 		e.How = HalfClosed
@@ -407,6 +404,17 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 
 // wordsOf tells the ending in a sentence or two.
 func (a *Analyser) wordsOf(e *Ending) string {
+	switch e.How {
+	case Refused:
+		return "The upgrade was not granted."
+	case Never:
+		if a.net.encrypted {
+			return "What went on inside TLS is not known."
+		}
+		return "Nothing on this connection opened a WebSocket."
+	case Going:
+		return "The bytes stop here; the connection may go on."
+	}
 	after := fmt.Sprintf("%v after the last frame", roundTime(e.Silence))
 	var w string
 	switch e.How {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/deflate"
+	"github.com/wiretrue/websocket/wire/handshake"
 )
 
 // NOTE. The work of an Analyser at rest is written to bytes and read from them
@@ -19,8 +20,9 @@ type coder struct {
 	b       []byte
 	at      int // how far it was read
 	writing bool
-	base    int64 // seconds; times are written as differences
+	base    int64 // seconds; times are written as differences to it
 	where   *time.Location
+	last    time.Time
 }
 
 func (c *coder) int64(v *int64) {
@@ -83,20 +85,39 @@ func (c *coder) bytes(v *[]byte) {
 	}
 }
 
+// The ways in which a time is written.
+const (
+	noTime   = iota
+	sameTime // as the one before
+	newTime
+)
+
 func (c *coder) times(fields ...*time.Time) {
 	for _, v := range fields {
-		var seconds, nanos int64 = 0, -1
-		if c.writing && !v.IsZero() {
-			seconds, nanos = v.Unix()-c.base, int64(v.Nanosecond())
+		how := newTime
+		switch {
+		case v.IsZero():
+			how = noTime
+		case v.Equal(c.last):
+			how = sameTime
 		}
-		if c.int64(&nanos); nanos < 0 {
+		integer(c, &how)
+		seconds, nanos := v.Unix()-c.base, v.Nanosecond()
+		if how == newTime {
+			integer(c, &seconds)
+			integer(c, &nanos)
+		}
+		switch {
+		case how == noTime:
 			continue
+		case c.writing:
+			c.last = *v
+		case how == newTime:
+			c.last = time.Unix(c.base+seconds, int64(nanos)).In(c.where)
 		}
-		c.int64(&seconds)
-		if c.writing {
-			continue
+		if !c.writing {
+			*v = c.last
 		}
-		*v = time.Unix(c.base+seconds, nanos).In(c.where)
 	}
 }
 
@@ -185,7 +206,10 @@ func (s *side) atRest() bool {
 func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w := a.work
 	c.bytes(&w.opened)
-	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
+	pointer(c, &w.ended, func(e *Ending) {
+		e.code(c)
+		e.Words = a.wordsOf(e)
+	})
 	c.bools(&w.deflate, &w.net.opened, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
 	integer(c, &w.frames, &w.messages)
 	text(c, &w.net.alpn)
@@ -251,11 +275,19 @@ func (a *Analyser) handshake() *Handshake {
 
 func (h *Handshake) code(c *coder) {
 	text(c, &h.Method, &h.Target, &h.RequestProto, &h.Reason, &h.ResponseProto,
-		&h.Origin, &h.Version, &h.Key, &h.Accept, &h.Proof, &h.Mistake, &h.Subprotocol)
+		&h.Origin, &h.Version, &h.Key, &h.Proof, &h.Mistake, &h.Subprotocol)
 	for _, v := range []*[]string{&h.Host, &h.Subprotocols, &h.Offered, &h.Agreed, &h.Broken} {
 		list(c, v, func(s *string) { text(c, s) })
 	}
-	text(c, &h.AcceptExpected)
+	if h.Key != "" {
+		h.AcceptExpected = handshake.Accept(h.Key)
+	}
+	right := h.Accept == h.AcceptExpected
+	if c.bools(&right); right {
+		h.Accept = h.AcceptExpected
+	} else {
+		text(c, &h.Accept)
+	}
 	integer(c, &h.Status)
 	c.times(&h.Requested, &h.Responded)
 	integer(c, &h.RequestPacket, &h.ResponsePacket)
@@ -265,7 +297,7 @@ func (h *Handshake) code(c *coder) {
 func (e *Ending) code(c *coder) {
 	text(c, &e.How)
 	text(c, &e.Began, &e.LargeFrom, &e.Reset)
-	text(c, &e.Reason, &e.Words)
+	text(c, &e.Reason)
 	integer(c, &e.Code)
 	for _, v := range []**View{&e.Client, &e.Server} {
 		pointer(c, v, func(v *View) {
@@ -324,7 +356,8 @@ func (e *endState) code(c *coder) {
 		pointer(c, &e.closes[i], func(k *Close) {
 			integer(c, &k.Frame)
 			integer(c, &k.Code)
-			text(c, &k.Name, &k.Reason)
+			text(c, &k.Reason)
+			k.Name = k.Code.Info().Name
 			c.bools(&k.Began, &k.Repeat)
 			integer(c, &k.After, &k.Answer)
 		})

@@ -40,4 +40,9 @@
 // true they are the beginning only. Bytes of the wire (headers of frames,
 // masking keys, the bytes of findings) are in hexadecimal. Frames, messages
 // and packets are counted from 1; 0 means none or not known.
+//
+// The lines of wiretrue inspect -T json have "stream" besides, the number of
+// the connection, counted from 0 as Wireshark's tcp.stream. There a line of
+// kind "connection" begins a connection, with its "client" and "server", and
+// one of kind "report" ends it, with its [Report] as "report".
 package capture

@@ -89,7 +89,7 @@ type Inspector struct {
 }
 
 // awake is how many connections are in memory with all that is known of them.
-const awake = 4096
+const awake = 12 << 10
 
 // New returns an Inspector that shows what it finds to a sink.
 func New(o Options, sink Sink) *Inspector {

@@ -4,16 +4,9 @@ import (
 	"os"
 	"testing"
 
-	"github.com/wiretrue/websocket/capture"
 	"github.com/wiretrue/websocket/cmd/internal/inspect"
 	"github.com/wiretrue/websocket/cmd/internal/packet"
 )
-
-type nothing struct{}
-
-func (nothing) Begin(*inspect.Conn)                         {}
-func (nothing) Record(*inspect.Conn, *capture.Record, bool) {}
-func (nothing) End(*inspect.Conn, *capture.Report)          {}
 
 // BenchmarkInspect reads a capture file that WIRETRUE_CAPTURE names, as
 // gencapture makes them.
@@ -30,7 +23,7 @@ func BenchmarkInspect(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := inspect.New(inspect.Options{}, nothing{}).Run(src, nil); err != nil {
+		if err := inspect.New(inspect.Options{}, silent{}).Run(src, nil); err != nil {
 			b.Fatal(err)
 		}
 		src.Close()

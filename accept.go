@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +67,7 @@ func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprot
 
 // upgrade is accept up to the connection below.
 func upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subprotocols []string, served func(subprotocol string) bool) (a *Accepted, nc net.Conn, early []byte, err error) {
+	begun := time.Now()
 	if r.ProtoMajor >= 2 {
 		return nil, nil, nil, refuse(w, r, opts, &HandshakeError{
 			Status: http.StatusHTTPVersionNotSupported,
@@ -83,19 +85,19 @@ func upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subpro
 	}
 	early, err = takeBuffered(rw.Reader)
 	if err == nil {
-		nc.SetDeadline(time.Now().Add(handshakeTimeout))
+		nc.SetDeadline(begun.Add(handshakeTimeout))
 		_, err = nc.Write(a.Response)
 	}
 	if err != nil {
 		nc.Close()
 		a.Deflation.release()
 		err = &HandshakeError{Err: err}
-		opts.Trace.handshake(nil, requestHead(r), a.Response, err)
+		opts.Trace.handshake(nil, nc, traceOf(r, begun, a.Response, err))
 		return nil, nil, nil, err
 	}
 	nc.SetDeadline(time.Time{})
 	if opts.Trace != nil {
-		a.Request = requestHead(r)
+		a.Handshake = traceOf(r, begun, a.Response, nil)
 	}
 	return a, nc, early, nil
 }
@@ -117,13 +119,16 @@ func negotiate(opts *Options, offers []handshake.Extension) *deflation {
 func (o *AcceptOptions) validate() error {
 	for _, pattern := range o.Origins {
 		if !handshake.ValidOriginPattern(pattern) {
-			return fmt.Errorf("Origins: %q is no origin; expected scheme://host[:port]", pattern)
+			return fmt.Errorf("option Origins: %q is no origin; expected scheme://host[:port]", pattern)
 		}
 	}
 	for _, name := range o.Subprotocols {
 		if !handshake.IsToken(name) {
-			return fmt.Errorf("Subprotocols: %q is no token", name)
+			return fmt.Errorf("option Subprotocols: %q is no token", name)
 		}
+	}
+	if err := o.Compression.validate(); err != nil {
+		return err
 	}
 	return validateHeader(o.Header)
 }
@@ -165,6 +170,15 @@ func choose(mine, theirs []string) string {
 	return ""
 }
 
+// unserved says why there is no service for a client.
+func unserved(offered, served []string) string {
+	what := "no subprotocol was offered"
+	if len(offered) > 0 {
+		what = fmt.Sprintf("no service for the subprotocols %q", offered)
+	}
+	return fmt.Sprintf("%s; the services here are %q", what, served)
+}
+
 // seenOf says what the request had where the rule expects something else.
 func seenOf(rule rfc.Rule, r *handshake.Request) string {
 	header := http.Header(r.Header)
@@ -198,9 +212,20 @@ func refuse(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, err *Ha
 	http.Error(w, err.text(), err.Status)
 	if opts.Trace != nil {
 		response := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", err.Status, http.StatusText(err.Status))
-		opts.Trace.handshake(nil, requestHead(r), appendHeader(response, h), err)
+		response = append(appendHeader(response, h), err.text()+"\n"...)
+		opts.Trace.handshake(nil, nil, traceOf(r, time.Now(), response, err))
 	}
 	return err
+}
+
+// traceOf is a handshake as the request tells of it.
+func traceOf(r *http.Request, begun time.Time, response []byte, err error) HandshakeTrace {
+	h := HandshakeTrace{Server: true, TLS: r.TLS, Begun: begun, Request: requestHead(r), Response: response, Err: err}
+	h.Local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		h.Remote = net.TCPAddrFromAddrPort(remote)
+	}
+	return h
 }
 
 // requestHead writes the head of a request as net/http understood it.

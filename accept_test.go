@@ -387,8 +387,8 @@ func TestAcceptTracesTheHandshake(t *testing.T) {
 		}
 		var server, client told
 		tell := func(to *told) *websocket.Trace {
-			return &websocket.Trace{Handshake: func(c *websocket.Conn, request, response []byte, err error) {
-				*to = told{c, string(request), string(response), err}
+			return &websocket.Trace{Handshake: func(c *websocket.Conn, h *websocket.HandshakeTrace) {
+				*to = told{c, string(h.Request), string(h.Response), h.Err}
 			}}
 		}
 		s, c := wstest.Pipe(t,
@@ -411,7 +411,7 @@ func TestAcceptTracesTheHandshake(t *testing.T) {
 		var response string
 		var err error
 		opts := &websocket.AcceptOptions{Options: websocket.Options{Trace: &websocket.Trace{
-			Handshake: func(_ *websocket.Conn, _, b []byte, e error) { response, err = string(b), e },
+			Handshake: func(_ *websocket.Conn, h *websocket.HandshakeTrace) { response, err = string(h.Response), h.Err },
 		}}}
 		l := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { websocket.Accept(w, r, opts) }))
 		exchange(l.dial(), requestHead("Sec-WebSocket-Version: 8"))

@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"time"
 
@@ -94,9 +93,10 @@ func (c *Conn) gotClose(body []byte) error {
 	if code, reason, ok := frame.ParseClose(body); ok {
 		cause.Code, cause.Reason = StatusCode(code), string(reason)
 	}
+	c.decide(cause)
 	if err := c.sendClose(cause.Code, ""); errors.Is(err, wire.ErrClosed) {
 		c.mu.Lock()
-		cause = c.closing
+		cause, c.verdict = c.closing, c.closing
 		c.mu.Unlock()
 	}
 	c.in = nil // what stands behind a Close is ignored
@@ -108,7 +108,8 @@ func (c *Conn) gotClose(body []byte) error {
 
 // failRule fails the connection for a rule that the peer broke.
 func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
-	c.in = nil // nothing is read behind a broken rule
+	c.in = nil    // nothing is read behind a broken rule
+	c.queuePong() // a Ping in front of it wants its answer, however the two were cut into reads
 	broken := BrokenBy(rule, ev)
 	return c.fail(rule.Info().Code, broken.CloseReason(), broken)
 }
@@ -116,11 +117,20 @@ func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
 // fail sends a Close frame and ends the connection without waiting for the
 // answer (RFC 6455 7.1.7).
 func (c *Conn) fail(code StatusCode, reason string, cause error) error {
+	c.decide(cause)
 	c.sendClose(code, reason) // refused if one was sent before, which is as good
 	if c.end(cause) {
-		go c.drainAndHangUp()
+		go c.drainAndHangUp(true)
 	}
 	return c.Cause()
+}
+
+// decide notes why the connection is about to end, before the Close frame is
+// sent: that it does not get through is no other reason.
+func (c *Conn) decide(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.verdict = cause
 }
 
 // flushFailed ends the connection because nothing more can be written.
@@ -136,6 +146,7 @@ func (c *Conn) flushFailed(err error) {
 
 // lose ends the connection because the transport did.
 func (c *Conn) lose(err error) error {
+	c.opts.Trace.lost(c, err)
 	c.cut(err)
 	return c.Cause()
 }
@@ -143,7 +154,15 @@ func (c *Conn) lose(err error) error {
 // cut ends the connection and its transport at once.
 func (c *Conn) cut(err error) {
 	c.end(c.lost(err))
-	c.transport.nc.Close()
+	c.closeTransport()
+}
+
+// closeTransport ends the connection below. It may be called again.
+func (c *Conn) closeTransport() {
+	c.transport.close()
+	if !c.hungUp.Swap(true) {
+		c.opts.Trace.transport(c, TransportClosed)
+	}
 }
 
 func (c *Conn) lost(err error) *LostError {
@@ -159,14 +178,18 @@ func (c *Conn) end(cause error) (first bool) {
 		c.mu.Unlock()
 		return false
 	}
+	if c.verdict != nil {
+		cause = c.verdict
+	}
 	c.ended, c.cause = true, cause
 	timer, onEnd := c.timer, c.onEnd
+	c.deflation.end(&c.sender)
 	c.mu.Unlock()
 	if timer != nil {
 		timer.Stop()
 	}
 	close(c.done)
-	c.transport.nc.SetReadDeadline(longAgo) // wakes a read
+	c.transport.interrupt() // wakes a read
 	c.deflation.release()
 	c.opts.Trace.ended(c, cause)
 	if onEnd != nil {
@@ -179,10 +202,10 @@ func (c *Conn) end(cause error) (first bool) {
 // once; the client gives the server time to do it first (RFC 6455 7.1.1).
 func (c *Conn) hangUp() {
 	if c.role == wire.Server && c.flushed() {
-		c.transport.nc.Close()
+		c.closeTransport()
 		return
 	}
-	go c.drainAndHangUp()
+	go c.drainAndHangUp(c.role == wire.Client)
 }
 
 // flushed reports whether nothing waits to be sent.
@@ -192,11 +215,12 @@ func (c *Conn) flushed() bool {
 	return !c.queue.flushing
 }
 
-// drainAndHangUp waits until what waits is sent and the peer has ended the TCP
-// connection, each for lingerTime at most, and ends the transport.
-func (c *Conn) drainAndHangUp() {
+// drainAndHangUp waits until what waits is sent and, if it is to drain, until the
+// peer has ended the TCP connection, each for lingerTime at most, and ends the
+// transport.
+func (c *Conn) drainAndHangUp(drain bool) {
 	nc := c.transport.nc
-	defer nc.Close()
+	defer c.closeTransport()
 	timeout := time.NewTimer(lingerTime)
 	defer timeout.Stop()
 	for {
@@ -213,17 +237,27 @@ func (c *Conn) drainAndHangUp() {
 			return
 		}
 	}
+	if !drain {
+		return
+	}
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && c.role == wire.Server {
 		half.CloseWrite()
+		c.opts.Trace.transport(c, TransportFinished)
 	}
+	c.transport.wake.next(&c.transport) // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := parkedBuffers.Get().(*buffer)
 	defer parkedBuffers.Put(buf)
-	io.CopyBuffer(io.Discard, io.LimitReader(onlyReader{nc}, lingerBytes), buf.b)
+	for left := lingerBytes; left > 0; {
+		n, err := nc.Read(buf.b)
+		c.traceReceived(buf.b[:n])
+		if err != nil {
+			c.opts.Trace.lost(c, transportCause(err))
+			return
+		}
+		left -= n
+	}
 }
 
 // lingerBytes bounds what a peer can send to a connection that has ended.
 const lingerBytes = 16 << 20
-
-// onlyReader hides the other methods of a connection from io.Copy.
-type onlyReader struct{ io.Reader }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,11 +9,13 @@ import (
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
+	"github.com/wiretrue/websocket/wire/handshake"
 )
 
 // CompressionLevel trades time for size.
 type CompressionLevel = deflate.Level
 
+// The compression levels.
 const (
 	CompressionDefault = deflate.Default
 	CompressionFastest = deflate.Fastest
@@ -41,8 +44,9 @@ type Compression struct {
 	// bytes) to 15 (32 KiB): larger is better and takes more memory. 0: 12.
 	WindowBits int
 
-	// PeerWindowBits ask the same of the peer, which costs memory here. A client
-	// that does not let it be chosen keeps its 15. 0: 12.
+	// PeerWindowBits ask the same of the peer, which costs memory here. A peer
+	// that does not let it be chosen keeps its 15. 8 stands for 9, since zlib,
+	// which most peers use, cannot compress with 8. 0: 12.
 	PeerWindowBits int
 
 	// NoContextTakeover makes this end forget its window after each message, so
@@ -50,6 +54,17 @@ type Compression struct {
 	// for the same.
 	NoContextTakeover     bool
 	PeerNoContextTakeover bool
+
+	// CompactAfter is how long a connection with context takeover is idle before
+	// what it holds is reduced to the content of its windows: for each direction
+	// at most 1<<bits bytes, and some hundreds. In use a window of 12 bits takes
+	// 41 KiB for what this end sends and 14 KiB for what it receives, one of 15
+	// bits 159 and 56 KiB. The next message takes that again, and a nanosecond or
+	// two for each byte of the window of what is sent.
+	//
+	// The heartbeat looks at it, with its own coarseness, and not before a second.
+	// 0: 15 s. CompactAtOnce: after each message. NoTimeout: never.
+	CompactAfter time.Duration
 
 	// MaxMemory bounds the bytes held for the windows of a server's connections
 	// together. Those beyond it are agreed on without context takeover. 0: 256
@@ -59,13 +74,38 @@ type Compression struct {
 	used atomic.Int64
 }
 
-// compactAfter is how long a connection is idle before the memory of its
-// windows is reduced to their content.
-const compactAfter = 15 * time.Second
+// CompactAtOnce as Compression.CompactAfter makes the connections share a few
+// compressors: for very many of them, and small windows.
+const CompactAtOnce = time.Duration(1)
 
-// offer returns what a client offers, or what a server wishes for.
+// compactAfter is CompactAfter as far as it is the heartbeat's matter. 0: not.
+func (o *Compression) compactAfter() time.Duration {
+	after := orDefault(o.CompactAfter, 15*time.Second, 0)
+	switch after {
+	case 0, CompactAtOnce:
+		return 0
+	}
+	return max(after, time.Second)
+}
+
+// validate refuses what stands for no window and no level.
+func (o *Compression) validate() error {
+	switch {
+	case o == nil:
+		return nil
+	case o.WindowBits > 0 && (o.WindowBits < 8 || o.WindowBits > 15):
+		return fmt.Errorf("compression: WindowBits: %d; expected 8 to 15", o.WindowBits)
+	case o.PeerWindowBits > 0 && (o.PeerWindowBits < 8 || o.PeerWindowBits > 15):
+		return fmt.Errorf("compression: PeerWindowBits: %d; expected 8 to 15", o.PeerWindowBits)
+	case o.Level > CompressionBest:
+		return fmt.Errorf("compression: no level %d", o.Level)
+	}
+	return nil
+}
+
+// wishes returns what this end would like to be agreed on.
 func (o *Compression) wishes(role wire.Role, policy QueuePolicy) deflate.Params {
-	own, peer := uint8(orDefault(o.WindowBits, 12, 15)), uint8(orDefault(o.PeerWindowBits, 12, 15))
+	own, peer := uint8(orDefault(o.WindowBits, 12, 15)), uint8(max(9, orDefault(o.PeerWindowBits, 12, 15)))
 	// A message that is dropped from the queue must not be in the peer's window.
 	ownReset, peerReset := o.NoContextTakeover || policy == QueueDropOldest, o.PeerNoContextTakeover
 	if role == wire.Server {
@@ -84,6 +124,16 @@ func (o *Compression) wishes(role wire.Role, policy QueuePolicy) deflate.Params 
 	}
 }
 
+// offers returns what a client offers. A server must decline an offer that asks
+// for something which it cannot do (RFC 7692 7.1), so behind the one that this
+// end likes best comes one that asks for nothing.
+func (o *Compression) offers(policy QueuePolicy) []handshake.Extension {
+	best := o.wishes(wire.Client, policy)
+	modest := best
+	modest.ServerMaxWindowBits, modest.ServerNoContextTakeover = 0, false
+	return []handshake.Extension{best.Offer(), modest.Offer()}
+}
+
 // deflation is what one connection holds to.
 type deflation struct {
 	params     deflate.Params
@@ -93,9 +143,14 @@ type deflation struct {
 	recvBits   int
 	sendFresh  bool         // this end forgets its window
 	recvFresh  bool         // the peer does
+	atOnce     bool         // CompactAtOnce
 	reserved   int64        // of options.MaxMemory
-	lastUsed   atomic.Int64 // see now
+	lastUsed   atomic.Int64 // see now; 0: compact
 	compactDue atomic.Bool  // the one who reads is to reduce its window's memory
+
+	// The windows' content under CompactAtOnce.
+	sent     []byte // guarded by the connection's mu
+	received []byte // owned by the one who reads
 }
 
 // newDeflation prepares what was agreed on, or returns nil when nothing was.
@@ -104,7 +159,7 @@ func newDeflation(role wire.Role, opts *Options, agreed deflate.Params, ok bool,
 		return nil
 	}
 	o := opts.Compression
-	d := &deflation{params: agreed, options: o, reserved: reserved}
+	d := &deflation{params: agreed, options: o, reserved: reserved, atOnce: o.CompactAfter == CompactAtOnce}
 	wishes := o.wishes(role, opts.QueuePolicy)
 	if role == wire.Server {
 		d.sendBits, d.recvBits = agreed.ServerWindow(), agreed.ClientWindow()
@@ -130,17 +185,17 @@ func (d *deflation) start(c *Conn) {
 	c.receiver.Compression = true
 	c.receiver.NoContextTakeover = d.recvFresh
 	c.sender.NoContextTakeover = d.sendFresh
-	d.lastUsed.Store(now())
 }
 
 // reserve takes from the budget what the windows of a connection need, or
 // makes the agreement one without windows.
 func (o *Compression) reserve(agreed *deflate.Params) (reserved int64) {
+	atOnce := o.CompactAfter == CompactAtOnce
 	if !agreed.ServerNoContextTakeover {
-		reserved += windowMemory(agreed.ServerWindow(), o.Level)
+		reserved += windowMemory(agreed.ServerWindow(), o.Level, atOnce)
 	}
 	if !agreed.ClientNoContextTakeover {
-		reserved += inflateMemory(agreed.ClientWindow())
+		reserved += inflateMemory(agreed.ClientWindow(), atOnce)
 	}
 	limit := orDefault(o.MaxMemory, 256<<20, 0)
 	if o.used.Add(reserved) > limit && limit > 0 {
@@ -162,48 +217,69 @@ func (d *deflation) mayCompress(p []byte) bool {
 	return d != nil && len(p) >= d.threshold && deflate.Compressible(p)
 }
 
-// borrowCompressor sees to it that the sender has a Compressor. It is called
-// with mu held, as returnCompressor is.
-func (c *Conn) borrowCompressor() {
-	c.deflation.lastUsed.Store(now())
-	if c.sender.Compressor == nil {
-		c.sender.Compressor = getCompressor(c.deflation.sendBits, c.opts.Compression.Level)
+// mayCompressFrom reports the same of a message that begins with p and goes on.
+func (d *deflation) mayCompressFrom(p []byte) bool {
+	return d != nil && deflate.Compressible(p)
+}
+
+// lend sees to it that the sender has a Compressor for a message, or the next
+// part of one.
+func (d *deflation) lend(s *wire.Sender) {
+	d.lastUsed.Store(now())
+	if s.Compressor == nil {
+		s.Compressor = getCompressor(d.sendBits, d.options.Level)
+		if len(d.sent) > 0 {
+			s.Compressor.SetHistory(d.sent)
+		}
 	}
 }
 
-// returnCompressor gives back what is not needed until the next message.
-func (c *Conn) returnCompressor() {
-	if c.deflation.sendFresh && c.sender.Compressor != nil {
-		putCompressor(c.sender.Compressor, c.deflation.sendBits, c.opts.Compression.Level)
-		c.sender.Compressor = nil
+// takeBack takes what is not needed until the next message.
+func (d *deflation) takeBack(s *wire.Sender) {
+	if s.Compressor == nil || !d.sendFresh && !d.atOnce {
+		return
+	}
+	if !d.sendFresh {
+		d.sent = s.Compressor.AppendHistory(d.sent[:0])
+	}
+	putCompressor(s.Compressor, d.sendBits, d.options.Level)
+	s.Compressor = nil
+}
+
+// end takes back what there is, for the connection has ended.
+func (d *deflation) end(s *wire.Sender) {
+	if d != nil && s.Compressor != nil {
+		putCompressor(s.Compressor, d.sendBits, d.options.Level)
+		s.Compressor = nil
 	}
 }
 
 // beginInflating sees to it that the receiver has a Decompressor for the
 // message whose first header has come.
 func (c *Conn) beginInflating(h frame.Header) {
-	if c.deflation == nil || h.RSV&frame.RSV1 == 0 {
+	d := c.deflation
+	if d == nil || h.RSV&frame.RSV1 == 0 {
 		return
 	}
-	c.deflation.lastUsed.Store(now())
+	d.lastUsed.Store(now())
 	if c.receiver.Decompressor == nil {
-		c.receiver.Decompressor = getDecompressor(c.deflation.recvBits)
+		c.receiver.Decompressor, _ = d.Decompressor()
 	}
 }
 
 // endInflating gives back what is not needed until the next message.
 func (c *Conn) endInflating() {
-	if c.deflation != nil && c.deflation.recvFresh && c.receiver.Decompressor != nil {
-		putDecompressor(c.receiver.Decompressor, c.deflation.recvBits)
+	if d := c.deflation; c.receiver.Decompressor != nil && (d.recvFresh || d.atOnce) {
+		d.PutDecompressor(c.receiver.Decompressor)
 		c.receiver.Decompressor = nil
 	}
 }
 
 // compactWhenIdle reduces the memory of the windows to their content. It is
 // called by the heartbeat, which wakes the one who reads to do its part.
-func (c *Conn) compactWhenIdle(at int64) {
+func (c *Conn) compactWhenIdle() {
 	d := c.deflation
-	if d == nil || at-d.lastUsed.Load() < int64(compactAfter) {
+	if !d.Idle() {
 		return
 	}
 	c.mu.Lock()
@@ -211,10 +287,9 @@ func (c *Conn) compactWhenIdle(at int64) {
 		c.sender.Compressor.Compact()
 	}
 	c.mu.Unlock()
-	d.lastUsed.Store(at + int64(365*24*time.Hour)) // done, until it is used again
 	if !d.recvFresh {
 		d.compactDue.Store(true)
-		c.transport.wake.interrupt(c.transport.nc)
+		c.transport.wake.interrupt(&c.transport)
 	}
 }
 
@@ -253,9 +328,12 @@ func getDecompressor(bits int) *deflate.Decompressor {
 
 func putDecompressor(d *deflate.Decompressor, bits int) { decompressors[bits].Put(d) }
 
-// windowMemory and inflateMemory return the bytes that a Compressor or a
-// Decompressor in use holds.
-func windowMemory(bits int, level deflate.Level) int64 {
+// windowMemory and inflateMemory return the bytes that a connection holds for
+// a Compressor or a Decompressor between messages.
+func windowMemory(bits int, level deflate.Level, atOnce bool) int64 {
+	if atOnce {
+		return 1 << bits
+	}
 	c := getCompressor(bits, level)
 	defer putCompressor(c, bits, level)
 	if c.Size() < 1<<bits {
@@ -264,11 +342,14 @@ func windowMemory(bits int, level deflate.Level) int64 {
 	return int64(c.Size())
 }
 
-func inflateMemory(bits int) int64 {
+func inflateMemory(bits int, atOnce bool) int64 {
+	if atOnce {
+		return 1 << bits
+	}
 	d := getDecompressor(bits)
 	defer putDecompressor(d, bits)
 	if d.Size() < 1<<bits {
-		d.Next([]byte{0}) // an empty block's beginning
+		d.Next([]byte{4}) // a dynamic block begins, which brings the largest tables
 	}
 	return int64(d.Size())
 }

@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"crypto/tls"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -66,10 +65,14 @@ type Conn struct {
 	pingers []pinger
 	pong    pongState
 	closing *CloseError // the Close frame that was sent, or nil
+	verdict error       // the cause of the end that is under way
 	ended   bool
 	cause   error
 	timer   *time.Timer
 	onEnd   func()
+
+	tracing sync.Mutex  // held while bytes are written and told, if there is a Trace
+	hungUp  atomic.Bool // the transport is closed
 
 	// Owned by the heartbeat.
 	pingedAt int64
@@ -77,6 +80,7 @@ type Conn struct {
 	// Written by one side, read by any.
 	heard          atomic.Int64 // when the last byte came; see now
 	waiting        atomic.Int64 // since when a read waits for bytes; 0: none does
+	more           atomic.Bool  // a whole frame was received behind the message that was read last
 	assembling     atomic.Int64 // since when a message is being assembled; 0: none is
 	rtt            atomic.Int64
 	received, sent counters
@@ -86,7 +90,9 @@ type Conn struct {
 // start is where the package's clock begins; now is the time since then, which
 // no change of the wall clock disturbs. It lies far back so that now is positive
 // in a synctest bubble, too, whose clock is behind.
-var start = time.Now().Add(-100 * 365 * 24 * time.Hour)
+var start = time.Now().Add(-startsAt)
+
+const startsAt = 100 * 365 * 24 * time.Hour
 
 func now() int64 { return int64(time.Since(start)) }
 
@@ -186,13 +192,6 @@ func (c *Conn) lock(ctx context.Context, l chan struct{}) error {
 	case <-c.done:
 		return c.Cause()
 	}
-}
-
-func (c *Conn) logger() *slog.Logger {
-	if c.opts.Logger != nil {
-		return c.opts.Logger
-	}
-	return slog.Default()
 }
 
 // connContext is the context of a handler: it ends with its connection, and

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -262,22 +263,32 @@ func TestCorpusOfResponses(t *testing.T) {
 	}
 }
 
-// Law 3, agreement: for any bytes a connection names the same first broken rule
-// as the core does.
+// Law 3, agreement, and law 2, invariance: for any bytes, however they are cut,
+// a connection names the same first broken rule as the core does and reads the
+// same messages, compressed or not.
 func FuzzConn(f *testing.F) {
 	all, err := vectors.All()
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, v := range all {
+	for i, v := range all {
 		if b := v.Frames("client"); v.To == "server" && len(b) < 1<<12 {
-			f.Add(b, uint16(7))
+			f.Add(b, uint16(7), uint8(0))
+			if v.Agreed != "" {
+				f.Add(b, uint16(i), uint8(1+i%4))
+			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte, cut uint16) {
-		want, wantMessages := judge(bytes.Clone(b))
+	for settings := range uint8(4) {
+		f.Add(compressedConversation(settings+1), uint16(11*settings+1), settings+1)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, cut uint16, settings uint8) {
+		want, wantMessages := judge(bytes.Clone(b), settings)
 		synctest.Test(t, func(t *testing.T) {
-			c, p := wstest.DialPeer(t, &websocket.AcceptOptions{Options: websocket.Options{MaxControlRate: websocket.NoLimit}})
+			c, p := wstest.DialPeer(t, &websocket.AcceptOptions{Options: websocket.Options{
+				MaxControlRate: websocket.NoLimit,
+				Compression:    fuzzedCompression(settings),
+			}})
 			sent := collect(p)
 			go func() {
 				for chunk := range slices.Chunk(bytes.Clone(b), max(1, int(cut))) {
@@ -306,10 +317,50 @@ func FuzzConn(f *testing.F) {
 	})
 }
 
-// judge returns the first fatal rule that the bytes break, and the messages
-// before it or before a Close.
-func judge(b []byte) (rule rfc.Rule, messages [][]byte) {
+// fuzzedCompression returns one of five settings.
+func fuzzedCompression(settings uint8) *websocket.Compression {
+	switch settings % 5 {
+	case 1:
+		return &websocket.Compression{PeerWindowBits: 15}
+	case 2:
+		return &websocket.Compression{PeerWindowBits: 9}
+	case 3:
+		return &websocket.Compression{PeerWindowBits: 12, PeerNoContextTakeover: true}
+	case 4:
+		return &websocket.Compression{PeerWindowBits: 10, CompactAfter: websocket.CompactAtOnce}
+	}
+	return nil
+}
+
+// compressedConversation is what a client sends under the settings: messages
+// in one frame and in several, with a Ping in between.
+func compressedConversation(settings uint8) (b []byte) {
+	opts := fuzzedCompression(settings)
+	s := wire.Sender{Compressor: deflate.NewCompressor(opts.PeerWindowBits, deflate.Default), NoContextTakeover: opts.PeerNoContextTakeover}
+	for i := range byte(20) {
+		m := bytes.Repeat(fmt.Appendf(nil, `{"n":%d,"text":"much the same"},`, i), 1+int(i%3)*9)
+		if i%2 == 0 {
+			b, _ = s.CompressedMessage(b, frame.Text, m, [4]byte{i, 1, 2, 3})
+			continue
+		}
+		for len(m) > 20 {
+			b, _ = s.Fragment(b, frame.Text, m[:20], false, true, [4]byte{i, byte(len(m)), 2, 3})
+			m = m[20:]
+		}
+		b, _ = s.Control(b, frame.Ping, []byte("much the same"), [4]byte{i})
+		b, _ = s.Fragment(b, frame.Text, m, true, true, [4]byte{i, 0, 2, 3})
+	}
+	return b
+}
+
+// judge returns the first fatal rule that the bytes break under the settings,
+// and the messages before it or before a Close.
+func judge(b []byte, settings uint8) (rule rfc.Rule, messages [][]byte) {
 	r := wire.Receiver{Role: wire.Server, Limits: wire.Limits{Message: 4 << 20, Fragments: 100_000}}
+	if opts := fuzzedCompression(settings); opts != nil {
+		r.Compression, r.NoContextTakeover = true, opts.PeerNoContextTakeover
+		r.Decompressor = deflate.NewDecompressor(opts.PeerWindowBits)
+	}
 	var m []byte
 	for {
 		ev, n := r.Next(b)

@@ -12,22 +12,25 @@ import (
 // importOrder is the order of the house, lowest first. A package may import
 // the packages on lines above its own, never one beside it or below it.
 const importOrder = `
-	wire/rfc, wire/frame
+	internal/pcapng
+	wire/rfc, wire/frame, wire/utf8
 	vectors
 	wire/handshake
 	wire/deflate
 	wire
-	., capture, record, conform
+	., capture, conform
+	record
 	engine
 	wstest
 	examples/*
+	examples/*/*
 	interop
 `
 
 // sansIO names the packages that must work on bytes alone, and the imports
 // that would let the world in.
 const (
-	sansIO  = "wire/rfc wire/frame wire/handshake wire/deflate wire"
+	sansIO  = "wire/rfc wire/frame wire/utf8 wire/handshake wire/deflate wire"
 	ioWorld = "net net/http os time context sync"
 )
 

@@ -75,8 +75,8 @@ type DialOptions struct {
 // Authorization. A host name that is not ASCII must be given in its ASCII form
 // (xn--).
 //
-// An upgrade that is refused or broken is a *HandshakeError. What goes wrong
-// before it is the error of the resolver, the network, the proxy or TLS,
+// An upgrade that is refused or broken is a *HandshakeError. A mistake in the URL
+// or the options is ErrInput. What else goes wrong before the upgrade is the error of the resolver, the network, the proxy or TLS,
 // wrapped; when ctx or HandshakeTimeout ends first, the error of the context.
 // ctx does not bear on the connection that is returned. opts may be nil, and
 // must not change while the connection lives.
@@ -111,11 +111,15 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	}
 }
 
-// inputError is a mistake in the URL or the options: another attempt will not
-// go better.
+// ErrInput is what Dial's error is, besides what it says, when the URL or the
+// options are wrong: another attempt will not go better.
+var ErrInput = errors.New("websocket: a mistake in the URL or the options")
+
 type inputError struct{ error }
 
 func (e *inputError) Unwrap() error { return e.error }
+
+func (e *inputError) Is(target error) bool { return target == ErrInput }
 
 // forOtherHost returns the options without what only the first host may see.
 func (o *DialOptions) forOtherHost() *DialOptions {
@@ -188,7 +192,7 @@ func (t *target) parseUnix() error {
 	u := t.url
 	socket, path, _ := strings.Cut(u.EscapedPath(), ":")
 	socket, err := url.PathUnescape(socket)
-	if err != nil || socket == "" || u.Host != "" {
+	if err != nil || socket == "" || socket == "/" || u.Host != "" {
 		return fmt.Errorf("%q names no socket; expected ws+unix:///path/of/socket:/path", u.Redacted())
 	}
 	if u.Path, err = url.PathUnescape(path); err != nil {
@@ -283,6 +287,9 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 			return nil, offer, fmt.Errorf("subprotocol %q is no token, or is there twice (%v)", name, rfc.SubprotocolTokens)
 		}
 	}
+	if err := opts.Compression.validate(); err != nil {
+		return nil, offer, err
+	}
 	var nonce [16]byte
 	if opts.nonce != nil {
 		nonce = opts.nonce()
@@ -291,8 +298,7 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 	}
 	offer = handshake.Offer{Key: handshake.Key(nonce), Subprotocols: opts.Subprotocols}
 	if opts.Compression != nil {
-		wishes := opts.Compression.wishes(wire.Client, opts.QueuePolicy)
-		offer.Extensions = []handshake.Extension{wishes.Offer()}
+		offer.Extensions = opts.Compression.offers(opts.QueuePolicy)
 	}
 	return handshake.AppendRequest(nil, t.uri, host, offer, header), offer, nil
 }
@@ -367,6 +373,7 @@ const (
 
 // upgrade sends the request and reads the response.
 func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opts *DialOptions) (*Conn, error) {
+	h := HandshakeTrace{Begun: time.Now(), Request: request}
 	if _, err := nc.Write(request); err != nil {
 		return nil, fmt.Errorf("websocket: dial: send the request: %w", err)
 	}
@@ -374,10 +381,11 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 	for n := 0; err == nil && response.Status/100 == 1 && response.Status != http.StatusSwitchingProtocols && n < maxInterim; n++ {
 		response, head, rest, err = readResponse(nc, rest) // an interim response says nothing (RFC 9110 15.2)
 	}
+	h.Response = head
 	if err != nil {
-		err = &HandshakeError{Err: err}
-		opts.Trace.handshake(nil, request, head, err)
-		return nil, err
+		h.Err = &HandshakeError{Err: err}
+		opts.Trace.handshake(nil, nc, h)
+		return nil, h.Err
 	}
 	if opts.Jar != nil {
 		opts.Jar.SetCookies(t.httpURL(), (&http.Response{Header: response.Header}).Cookies())
@@ -392,15 +400,16 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 			Mistake: agreed.Accept,
 			Status:  response.Status,
 			Header:  response.Header,
-			Body:    readRefusal(nc, &response, head, rest),
 			Detail:  seenInResponse(rule, &response, head, agreed, offer),
 		}
-		opts.Trace.handshake(nil, request, head, refused)
+		refused.Body, h.Response = readRefusal(nc, &response, head, rest)
+		h.Err = refused
+		opts.Trace.handshake(nil, nc, h)
 		return nil, refused
 	}
 	c := newConn(nc, wire.Client, &opts.Options, agreed.Subprotocol, newDeflation(wire.Client, &opts.Options, params, compressed, 0), rest)
-	opts.Trace.handshake(c, request, head, nil)
-	opts.Trace.received(c, rest)
+	opts.Trace.handshake(c, nc, h)
+	c.traceReceived(rest)
 	c.received.bytes.Add(uint64(len(rest)))
 	return c, nil
 }
@@ -426,19 +435,19 @@ func readResponse(nc net.Conn, b []byte) (r handshake.Response, head, rest []byt
 }
 
 // readRefusal returns the beginning of the body of a response whose head and
-// first bytes are read.
-func readRefusal(nc net.Conn, response *handshake.Response, head, rest []byte) []byte {
+// first bytes are read, and all bytes that were read of the response.
+func readRefusal(nc net.Conn, response *handshake.Response, head, rest []byte) (body, read []byte) {
 	if response.Proto == "" {
-		return head[:min(len(head), maxRefusal)] // nothing says where a body begins
+		return head[:min(len(head), maxRefusal)], head // nothing says where a body begins
 	}
+	var seen bytes.Buffer
 	nc.SetReadDeadline(time.Now().Add(lingerTime)) // a body may never end
 	all := io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), nc)
-	r, err := http.ReadResponse(bufio.NewReader(all), nil)
-	if err != nil {
-		return nil
+	r, err := http.ReadResponse(bufio.NewReader(io.TeeReader(all, &seen)), nil)
+	if err == nil {
+		body, _ = io.ReadAll(io.LimitReader(r.Body, maxRefusal))
 	}
-	body, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal))
-	return body
+	return body, seen.Bytes()
 }
 
 // seenInResponse says what the response had where the rule expects something

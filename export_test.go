@@ -50,5 +50,11 @@ func (c *Conn) CompressionMemory() (n int) {
 	if c.receiver.Decompressor != nil {
 		n += c.receiver.Decompressor.Size()
 	}
+	if d := c.deflation; d != nil {
+		n += cap(d.sent) + cap(d.received)
+	}
 	return n
 }
+
+// Compressions returns how often the message was compressed.
+func (p *Prepared) Compressions() int { return len(p.compressed) }

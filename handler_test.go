@@ -254,7 +254,7 @@ func TestServices(t *testing.T) {
 				})
 				if tt.want == "" {
 					refused := new(websocket.HandshakeError)
-					if !errors.As(err, &refused) || refused.Status != 400 || !strings.Contains(string(refused.Body), "no service") {
+					if !errors.As(err, &refused) || refused.Status != 400 || !strings.Contains(string(refused.Body), "the services here are") {
 						t.Fatalf("Dial: %v", err)
 					}
 					return

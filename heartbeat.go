@@ -151,7 +151,7 @@ func (p *pongState) take() (owed bool) {
 func (c *Conn) startHeartbeat() {
 	wait := c.pingInterval()
 	if wait == 0 && c.deflation != nil {
-		wait = compactAfter
+		wait = c.opts.Compression.compactAfter()
 	}
 	if wait > 0 {
 		c.mu.Lock()
@@ -170,16 +170,18 @@ func (c *Conn) pingInterval() time.Duration {
 // beat looks after the connection, and says when it is to be looked after again.
 func (c *Conn) beat() {
 	at := now()
-	c.compactWhenIdle(at)
+	c.compactWhenIdle()
 	if limit := orDefault(c.opts.AssemblyTimeout, 5*time.Minute, 0); limit > 0 {
 		if since := c.assembling.Load(); since != 0 && time.Duration(at-since) > limit {
 			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(ErrAssemblyTimeout))
 			return
 		}
 	}
-	wait := compactAfter
+	var wait time.Duration
 	if interval := c.pingInterval(); interval > 0 {
 		wait = c.watchSilence(at, interval)
+	} else {
+		wait = c.opts.Compression.compactAfter()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -210,4 +211,119 @@ func TestAHandshakeThatIsNotAnswered(t *testing.T) {
 		far.Close()
 		pass(2 * time.Second) // so that the server notices
 	})
+}
+
+// A client that sends its request a byte at a time, or does not read the
+// response, does not keep the server.
+func TestAHandshakeThatTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		served := make(chan struct{}, 1)
+		l := listenPipe()
+		hs := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: websocket.Handler(func(context.Context, *websocket.Conn) error {
+			served <- struct{}{}
+			return nil
+		})}
+		go hs.Serve(l)
+		defer hs.Close()
+		nc := l.dial()
+		began := time.Now()
+		ended := make(chan time.Duration, 1)
+		go func() {
+			io.Copy(io.Discard, nc)
+			ended <- time.Since(began)
+		}()
+		for _, b := range []byte(requestHead("X: " + strings.Repeat("x", 100))) {
+			if _, err := nc.Write([]byte{b}); err != nil {
+				break
+			}
+			pass(time.Second)
+		}
+		if took := <-ended; took != 10*time.Second || len(served) > 0 {
+			t.Errorf("ended after %v", took)
+		}
+		nc.Close()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		p := wstest.NewPeer(t, near)
+		p.SendBytes([]byte(requestHead()))
+		began := time.Now()
+		_, err := wstest.Accept(far, nil)
+		refused := new(websocket.HandshakeError)
+		if !errors.As(err, &refused) || refused.Rule != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != 10*time.Second {
+			t.Errorf("Accept: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
+// Behind a refusal nothing is read, on either side: it may be frames that
+// somebody smuggles.
+func TestNothingIsReadBehindARefusal(t *testing.T) {
+	const smuggled = "GET /admin HTTP/1.1\r\nHost: example.com\r\n\r\n"
+	l := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/admin" {
+			t.Error("the smuggled request was served")
+		}
+		websocket.Accept(w, r, nil)
+	}))
+	for _, edit := range []string{"Sec-WebSocket-Version: 8", "-Connection", "Upgrade: h2c", "+Content-Length: 5", "Sec-WebSocket-Key: short"} {
+		all := exchange(l.dial(), requestHead(edit)+smuggled)
+		if n := bytes.Count(all, []byte("HTTP/1.1 ")); n != 1 || !bytes.Contains(all, []byte("\r\nConnection: close\r\n")) {
+			t.Errorf("%s: %d responses: %q", edit, n, all)
+		}
+	}
+
+	ended := make(chan bool, 1)
+	opts := new(websocket.DialOptions)
+	script(t, opts, func(p *wstest.Peer) {
+		p.ReadRequest()
+		p.SendBytes([]byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
+		p.Send(`89 00`)
+		_, _, err := p.ReadFrame() // no Pong
+		ended <- errors.Is(err, io.EOF)
+	})
+	if _, err := websocket.Dial(t.Context(), wstest.URL, opts); err == nil {
+		t.Error("Dial takes a refusal for a connection")
+	}
+	if !<-ended {
+		t.Error("the client answers behind a refusal")
+	}
+}
+
+// Masking keys come from a source that nobody can guess: none is like another,
+// and each byte takes all its values.
+func TestMaskingKeysAreFresh(t *testing.T) {
+	c, p := wstest.ServePeer(t, nil)
+	const frames = 4096
+	go func() {
+		for range frames {
+			c.Write(t.Context(), websocket.Binary, nil)
+		}
+	}()
+	keys := map[[4]byte]bool{}
+	var seen [4][256]bool
+	for range frames {
+		h, _, err := p.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[h.MaskingKey] = true
+		for i, b := range h.MaskingKey {
+			seen[i][b] = true
+		}
+	}
+	if len(keys) < frames-8 { // some 0.002 pairs are alike by chance
+		t.Errorf("%d keys for %d frames", len(keys), frames)
+	}
+	for i := range seen {
+		missing := 0
+		for _, there := range seen[i] {
+			if !there {
+				missing++
+			}
+		}
+		if missing > 2 {
+			t.Errorf("byte %d never has %d of its values", i, missing)
+		}
+	}
 }

@@ -43,13 +43,24 @@ func (c *Conn) WritePrepared(ctx context.Context, p *Prepared) error {
 	return c.writeMessage(ctx, p.op, p.payload, p, c.deflation.mayCompress(p.payload))
 }
 
+// header returns that of the message as a server sends it uncompressed.
+func (p *Prepared) header() []byte { return p.encoded[:len(p.encoded)-len(p.payload)] }
+
 // append appends the message as the server's connection sends it. It is called
 // with the connection's mu held.
 func (p *Prepared) append(dst []byte, c *Conn, compress bool) ([]byte, error) {
 	if !compress {
 		return c.sender.Encoded(dst, p.encoded, p.payload)
 	}
-	return c.sender.Encoded(dst, p.compress(compressedAs{c.deflation.sendBits, c.opts.Compression.Level}), p.payload)
+	return p.appendCompressed(dst, &c.sender, c.deflation)
+}
+
+func (p *Prepared) appendCompressed(dst []byte, s *wire.Sender, d *deflation) ([]byte, error) {
+	if len(d.sent) > 0 { // it becomes one more message of the history
+		d.lend(s)
+		defer d.takeBack(s)
+	}
+	return s.Encoded(dst, p.compress(compressedAs{d.sendBits, d.options.Level}), p.payload)
 }
 
 // compress returns the message compressed with an empty window, which any

@@ -1,6 +1,9 @@
 package websocket
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // queue holds the frames that wait to be sent. Whoever adds some and finds
 // nobody flushing takes the lead and flushes, for all that add meanwhile.
@@ -10,6 +13,9 @@ type queue struct {
 	flushing bool    // somebody leads
 	marks    []mark  // of the messages in out that may be dropped
 	room     chan struct{}
+
+	late     *time.Timer // ends a deferment; nil: there was none yet
+	deferred bool        // it is running
 }
 
 // mark is a message within out.
@@ -40,6 +46,10 @@ func (q *queue) lead() bool {
 		return false
 	}
 	q.flushing = true
+	if q.deferred {
+		q.late.Stop()
+		q.deferred = false
+	}
 	return true
 }
 

@@ -50,6 +50,7 @@ func (c *Conn) ReadInto(ctx context.Context, dst []byte) (MessageType, []byte, e
 	}
 	c.partial = nil
 	c.assembling.Store(0)
+	c.more.Store(c.holdsFrame())
 	if m == nil {
 		m = []byte{}
 	}
@@ -224,6 +225,12 @@ func (c *Conn) begin(ctx context.Context) error {
 	return nil
 }
 
+// holdsFrame reports whether a whole frame was received that is not consumed.
+func (c *Conn) holdsFrame() bool {
+	h, n := frame.Parse(c.in)
+	return n > 0 && h.Length <= uint64(len(c.in)-n)
+}
+
 func (c *Conn) noteHeader(ev *wire.Event) {
 	if ev.Header.Opcode != frame.Continuation {
 		c.typ = MessageType(ev.Header.Opcode)
@@ -244,6 +251,10 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 		switch ev.Kind {
 		case wire.NeedMore:
 			c.sendPong()
+			if c.more.Load() {
+				c.more.Store(false)
+				c.flushDeferred()
+			}
 			if err := c.fill(ctx, into); err != nil {
 				return ev, err
 			}
@@ -305,7 +316,7 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 		case err == nil:
 			c.heard.Store(now())
 			c.received.bytes.Add(uint64(len(b)))
-			c.opts.Trace.received(c, b)
+			c.traceReceived(b)
 			c.in = b
 			return nil
 		case !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed):
@@ -337,9 +348,9 @@ func (c *Conn) watch(ctx context.Context) error {
 	if done == nil || done == c.done {
 		return nil // the connection's end wakes the read by itself
 	}
-	turn := c.transport.wake.next(c.transport.nc)
+	turn := c.transport.wake.next(&c.transport)
 	c.watched = done
-	c.unwatch = context.AfterFunc(ctx, func() { c.transport.wake.poke(c.transport.nc, turn) })
+	c.unwatch = context.AfterFunc(ctx, func() { c.transport.wake.poke(&c.transport, turn) })
 	return nil
 }
 
@@ -349,7 +360,7 @@ func (c *Conn) stopWatching() {
 		c.unwatch = nil
 	}
 	c.watched = nil
-	c.transport.wake.next(c.transport.nc)
+	c.transport.wake.next(&c.transport)
 }
 
 func (c *Conn) unlockReading() {

@@ -89,7 +89,7 @@ func (o *RedialOptions) retry(err error) bool {
 	if o.Retry != nil {
 		return o.Retry(err)
 	}
-	if input := new(inputError); errors.As(err, &input) {
+	if errors.Is(err, ErrInput) {
 		return false
 	}
 	refused := new(HandshakeError)

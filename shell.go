@@ -19,10 +19,11 @@ import (
 // Accepted is an opening handshake that the server takes and has still to
 // answer.
 type Accepted struct {
-	Request     []byte // its head, for the Trace alone
 	Response    []byte // the head to send
 	Subprotocol string // "": none
 	Deflation   *Deflation
+
+	Handshake HandshakeTrace // for the Trace alone
 
 	opts *AcceptOptions
 }
@@ -54,7 +55,7 @@ func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols [
 	if !served(a.Subprotocol) {
 		return nil, &HandshakeError{
 			Status: http.StatusBadRequest,
-			Detail: fmt.Sprintf("no service for the subprotocols %q, only for %q", offer.Subprotocols, subprotocols),
+			Detail: unserved(offer.Subprotocols, subprotocols),
 		}
 	}
 	agreed := handshake.Agreement{Subprotocol: a.Subprotocol}
@@ -69,10 +70,8 @@ func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols [
 // written. early are bytes that came behind the request.
 func (a *Accepted) Conn(nc net.Conn, early []byte) *Conn {
 	c := newConn(nc, wire.Server, &a.opts.Options, a.Subprotocol, a.Deflation, early)
-	if a.opts.Trace != nil {
-		a.opts.Trace.handshake(c, a.Request, a.Response, nil)
-		a.opts.Trace.received(c, early)
-	}
+	a.opts.Trace.handshake(c, nc, a.Handshake)
+	c.traceReceived(early)
 	c.received.bytes.Add(uint64(len(early)))
 	return c
 }
@@ -200,43 +199,47 @@ func (d *deflation) Receive(r *wire.Receiver) {
 	r.Compression, r.NoContextTakeover = true, d.recvFresh
 }
 
-// Decompressor returns one for the message that begins, and Done says whether to
-// give it back behind it: kept tells that it is the connection's while it lives.
+// Decompressor returns one for the message that begins. kept tells that it is
+// the connection's while it lives; otherwise it is to be given back behind the
+// message.
 func (d *deflation) Decompressor() (de *deflate.Decompressor, kept bool) {
 	d.lastUsed.Store(now())
-	return getDecompressor(d.recvBits), !d.recvFresh
+	de = getDecompressor(d.recvBits)
+	if len(d.received) > 0 {
+		de.SetHistory(d.received)
+	}
+	return de, !d.recvFresh && !d.atOnce
 }
 
-// PutDecompressor gives one back that is not kept.
-func (d *deflation) PutDecompressor(de *deflate.Decompressor) { putDecompressor(de, d.recvBits) }
+// PutDecompressor takes one back that is not kept.
+func (d *deflation) PutDecompressor(de *deflate.Decompressor) {
+	if !d.recvFresh {
+		d.received = de.AppendHistory(d.received[:0])
+	}
+	putDecompressor(de, d.recvBits)
+}
 
 // Message appends a message, compressed, to what is sent.
 func (d *deflation) Message(dst []byte, s *wire.Sender, op frame.Opcode, p []byte) ([]byte, error) {
-	d.lastUsed.Store(now())
 	s.NoContextTakeover = d.sendFresh
-	if s.Compressor == nil {
-		s.Compressor = getCompressor(d.sendBits, d.options.Level)
-	}
-	dst, err := s.CompressedMessage(dst, op, p, [4]byte{})
-	if d.sendFresh {
-		putCompressor(s.Compressor, d.sendBits, d.options.Level)
-		s.Compressor = nil
-	}
-	return dst, err
+	d.lend(s)
+	defer d.takeBack(s)
+	return s.CompressedMessage(dst, op, p, [4]byte{})
 }
 
-// Idle reports, once, that no message has been compressed for so long that the
+// Idle reports, once, that no message has been compressed for CompactAfter: the
 // memory of the windows is to be reduced to their content.
 func (d *deflation) Idle() bool {
-	if d == nil || now()-d.lastUsed.Load() < int64(compactAfter) {
+	if d == nil {
 		return false
 	}
-	d.lastUsed.Store(now() + int64(365*24*time.Hour)) // until it is used again
-	return true
+	after, last := d.options.compactAfter(), d.lastUsed.Load()
+	return after != 0 && last != 0 && now()-last >= int64(after) && d.lastUsed.CompareAndSwap(last, 0)
 }
 
-// CompactAfter is how long no message must have been compressed for Idle.
-const CompactAfter = compactAfter
+// CompactAfter is how long no message must have been compressed for Idle. 0: it
+// never is.
+func (d *deflation) CompactAfter() time.Duration { return d.options.compactAfter() }
 
 // Payload returns the message, which must not be changed.
 func (p *Prepared) Payload() []byte { return p.payload }
@@ -248,5 +251,5 @@ func (p *Prepared) Append(dst []byte, s *wire.Sender, d *Deflation) ([]byte, err
 		return s.Encoded(dst, p.encoded, p.payload)
 	}
 	s.NoContextTakeover = d.sendFresh
-	return s.Encoded(dst, p.compress(compressedAs{d.sendBits, d.options.Level}), p.payload)
+	return p.appendCompressed(dst, s, d)
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -14,47 +15,46 @@ type transport struct {
 	raw syscall.RawConn // nil: only the blocking calls of nc
 
 	// Owned by the one who reads.
-	buf    *buffer // holds the bytes read last, or nil
-	into   []byte  // where to read; nil: into buf
-	readN  int
-	rerr   error
-	readFn func(fd uintptr) bool
+	buf   *buffer // holds the bytes read last, or nil
+	into  []byte  // where to read; nil: into buf
+	readN int
+	rerr  error
+	watch watch
+
+	readFn    func(fd uintptr)      // readOnce, for a socket that is watched
+	rawReadFn func(fd uintptr) bool // readReady, for another
 
 	// Owned by the one who flushes.
 	from    []byte
+	behind  []byte
 	wroteN  int
 	werr    error
-	writeFn func(fd uintptr) bool
+	writeFn func(fd uintptr)
 
-	// The read deadline is used to wake a read whose context has ended.
 	wake wakeup
 }
 
 func (t *transport) init(nc net.Conn) {
 	t.nc = nc
-	if t.raw = rawConn(nc); t.raw != nil {
-		t.readFn, t.writeFn = t.rawRead, t.rawWrite
+	if t.raw = rawConn(nc); t.raw == nil {
+		return
+	}
+	t.writeFn = t.writeOnce
+	if t.startWatching() {
+		t.readFn = t.readOnce
+	} else {
+		t.rawReadFn = t.readReady
 	}
 }
 
 // read waits for bytes and returns them: those that fit into the slice, if it
 // is given one, or some in a buffer of its own, valid until the next read.
 func (t *transport) read(into []byte) ([]byte, error) {
-	if t.raw != nil {
-		t.into = into
-		err := t.raw.Read(t.readFn)
-		t.into = nil
-		if err == nil {
-			err = t.rerr
-		}
-		if err != nil {
-			t.release()
-			return nil, err
-		}
-		if into != nil {
-			return into[:t.readN], nil
-		}
-		return t.buf.b[:t.readN], nil
+	switch {
+	case t.watched():
+		return t.readWatched(into)
+	case t.raw != nil:
+		return t.readRaw(into)
 	}
 	if into == nil {
 		if t.buf == nil {
@@ -72,6 +72,56 @@ func (t *transport) read(into []byte) ([]byte, error) {
 	return nil, err
 }
 
+// readRaw is read for a descriptor that nobody watches.
+func (t *transport) readRaw(into []byte) ([]byte, error) {
+	t.into = into
+	err := t.raw.Read(t.rawReadFn)
+	return t.result(err)
+}
+
+// readReady reads when the descriptor may be readable. It takes a buffer only
+// for the time of the call.
+func (t *transport) readReady(fd uintptr) (done bool) {
+	borrows := t.into == nil
+	if t.readOnce(fd); t.rerr != errAgain {
+		return true
+	}
+	if borrows {
+		t.into = nil
+	}
+	t.release()
+	return false
+}
+
+// result returns what the descriptor's last read has read.
+func (t *transport) result(err error) ([]byte, error) {
+	b := t.into
+	t.into = nil
+	if err == nil {
+		err = t.rerr
+	}
+	if err != nil {
+		t.release()
+		return nil, err
+	}
+	return b[:t.readN], nil
+}
+
+// readOnce reads what there is, into a buffer of the transport when there is
+// no other place.
+func (t *transport) readOnce(fd uintptr) {
+	if t.into == nil {
+		if t.buf == nil {
+			t.buf = readBuffers.Get().(*buffer)
+		}
+		t.into = t.buf.b
+	}
+	t.readN, t.rerr = receive(fd, t.into)
+	if t.readN == 0 && t.rerr == nil {
+		t.rerr = io.EOF
+	}
+}
+
 // release gives the buffer back, whose bytes are consumed.
 func (t *transport) release() {
 	if t.buf == nil {
@@ -85,56 +135,89 @@ func (t *transport) release() {
 	t.buf = nil
 }
 
-// tryWrite writes what the kernel takes at once, which may be nothing.
-func (t *transport) tryWrite(b []byte) (int, error) {
+// tryWrite writes what the kernel takes at once of a and, behind it, b. That
+// may be nothing.
+func (t *transport) tryWrite(a, b []byte) (int, error) {
 	if t.raw == nil {
 		return 0, nil
 	}
-	t.from, t.wroteN, t.werr = b, 0, nil
-	err := t.raw.Write(t.writeFn)
-	t.from = nil
-	if err == nil {
-		err = t.werr
+	t.from, t.behind = a, b
+	err := t.raw.Control(t.writeFn)
+	t.from, t.behind = nil, nil
+	if err != nil {
+		return 0, err
 	}
-	return t.wroteN, err
+	return t.wroteN, t.werr
 }
 
-// wakeup ends a read by its deadline when a context ends, and knows to whom
-// the deadline belongs.
-type wakeup struct {
-	mu   sync.Mutex
-	turn int  // counts the reads
-	set  bool // the deadline is in the past
+func (t *transport) writeOnce(fd uintptr) {
+	t.wroteN, t.werr = send(fd, t.from, t.behind)
+	if t.werr == errAgain {
+		t.werr = nil
+	}
+}
+
+// close ends the transport, and the read under way. The first end counts.
+func (t *transport) close() {
+	t.nc.Close()
+	t.interrupt()
+	t.stopWatching()
 }
 
 var longAgo = time.Unix(1, 0)
 
-// next begins a turn: a deadline of an earlier one is gone.
-func (w *wakeup) next(nc net.Conn) int {
+// interrupt ends the reads of now and of later with os.ErrDeadlineExceeded.
+func (t *transport) interrupt() {
+	if t.watched() {
+		t.watch.raise(interrupted)
+		return
+	}
+	t.nc.SetReadDeadline(longAgo)
+}
+
+// resume undoes interrupt.
+func (t *transport) resume() {
+	if t.watched() {
+		t.watch.lower(interrupted)
+		return
+	}
+	t.nc.SetReadDeadline(time.Time{})
+}
+
+// wakeup interrupts a read when a context ends, and knows to whom the
+// interruption belongs.
+type wakeup struct {
+	mu   sync.Mutex
+	turn int  // counts the reads
+	set  bool // the transport is interrupted
+}
+
+// next begins a turn: an interruption of an earlier one is gone.
+func (w *wakeup) next(t *transport) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.turn++
 	if w.set {
-		nc.SetReadDeadline(time.Time{})
+		t.resume()
 		w.set = false
 	}
 	return w.turn
 }
 
 // poke ends the read of the turn, unless the turn is over.
-func (w *wakeup) poke(nc net.Conn, turn int) {
+func (w *wakeup) poke(t *transport, turn int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.turn == turn {
-		nc.SetReadDeadline(longAgo)
+		t.interrupt()
 		w.set = true
 	}
 }
 
 // interrupt ends the read under way, which then goes on as if nothing had been.
-func (w *wakeup) interrupt(nc net.Conn) {
+func (w *wakeup) interrupt(t *transport) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	nc.SetReadDeadline(longAgo)
+	t.interrupt()
 	w.set = true
 }

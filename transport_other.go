@@ -3,11 +3,14 @@
 package websocket
 
 import (
+	"errors"
 	"net"
 	"syscall"
 )
 
 func rawConn(net.Conn) syscall.RawConn { return nil }
 
-func (t *transport) rawRead(uintptr) bool  { return true }
-func (t *transport) rawWrite(uintptr) bool { return true }
+var errAgain = errors.ErrUnsupported
+
+func receive(uintptr, []byte) (int, error)   { return 0, errors.ErrUnsupported }
+func send(uintptr, _, _ []byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -34,15 +34,20 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 	}
 	c.mu.Lock()
 	err := c.makeRoom(ctx, frame.MaxHeaderSize+len(p))
+	direct := !compress && c.writesDirectly(len(p))
 	if err == nil {
 		begin := c.queue.begin()
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
 			switch {
+			case direct && prepared != nil:
+				return c.sender.Encoded(dst, prepared.header(), p)
+			case direct:
+				return c.sender.MessageHeader(dst, op, p)
 			case prepared != nil && c.role == wire.Server:
 				return prepared.append(dst, c, compress)
 			case compress:
-				c.borrowCompressor()
-				defer c.returnCompressor()
+				c.deflation.lend(&c.sender)
+				defer c.deflation.takeBack(&c.sender)
 				return c.sender.CompressedMessage(dst, op, p, key)
 			}
 			return c.sender.Message(dst, op, p, key)
@@ -56,13 +61,66 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 			}
 		}
 	}
-	lead := c.queue.lead()
+	if direct && err == nil {
+		c.queue.lead()
+		out := c.takeQueue()
+		c.queue.flying += len(p)
+		c.mu.Unlock()
+		<-c.writing
+		c.flushFrom(out, p)
+		return c.writeError(nil)
+	}
+	lead := !c.defers() && c.queue.lead()
 	c.mu.Unlock()
 	<-c.writing
 	if lead {
 		c.flush()
 	}
 	return c.writeError(err)
+}
+
+// directSize is from how many bytes on it pays not to copy a payload.
+const directSize = 4 << 10
+
+// writesDirectly reports whether a payload of n bytes can be sent from where it
+// is: unmasked, and with nothing in front of it that waits. It is called with mu
+// held.
+func (c *Conn) writesDirectly(n int) bool {
+	return n >= directSize && c.role == wire.Server && c.transport.raw != nil && !c.queue.flushing && c.queue.begin() == 0
+}
+
+const (
+	deferFor  = 500 * time.Microsecond // at most
+	deferSize = 16 << 10               // bytes in the queue end the deferment
+)
+
+// defers reports whether what is queued waits for more to leave with it: while
+// messages that were received together are handled one after the other, the
+// answers go out together. The last of them does not wait, nor does any once the
+// program waits for bytes or deferFor has passed. It is called with mu held.
+func (c *Conn) defers() bool {
+	if !c.more.Load() || c.queue.flushing || c.queue.begin() == 0 || c.queue.begin() > deferSize {
+		return false
+	}
+	switch {
+	case c.queue.deferred:
+	case c.queue.late == nil:
+		c.queue.late = time.AfterFunc(deferFor, c.flushDeferred)
+	default:
+		c.queue.late.Reset(deferFor)
+	}
+	c.queue.deferred = true
+	return true
+}
+
+// flushDeferred sends what was left in the queue for more to leave with it.
+func (c *Conn) flushDeferred() {
+	c.mu.Lock()
+	lead := c.queue.lead()
+	c.mu.Unlock()
+	if lead {
+		c.flush()
+	}
 }
 
 // writeError makes an error of the core the caller's.
@@ -97,7 +155,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if err := c.lock(ctx, c.writing); err != nil {
 		return nil, err
 	}
-	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ), compress: c.deflation != nil}, nil
+	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ)}, nil
 }
 
 type messageWriter struct {
@@ -107,6 +165,7 @@ type messageWriter struct {
 	buf  *buffer // what is not sent yet
 	over bool
 
+	begun    bool // the first frame is made, and so it is decided to
 	compress bool
 }
 
@@ -159,6 +218,10 @@ func (w *messageWriter) Close() error {
 
 func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	c := w.c
+	if !w.begun {
+		w.begun = true
+		w.compress = c.deflation.mayCompress(p) || !fin && c.deflation.mayCompressFrom(p)
+	}
 	c.mu.Lock()
 	if !fin {
 		err = c.makeRoom(w.ctx, frame.MaxHeaderSize+len(p))
@@ -167,12 +230,12 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	if err == nil {
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
 			if w.compress {
-				c.borrowCompressor()
+				c.deflation.lend(&c.sender)
 			}
 			return c.sender.Fragment(dst, w.op, p, fin, w.compress, key)
 		})
 		if fin && w.compress {
-			c.returnCompressor()
+			c.deflation.takeBack(&c.sender)
 		}
 	}
 	if err == nil {
@@ -231,6 +294,12 @@ func (c *Conn) countCompressed(compress bool, begin, size int) {
 func (c *Conn) makeRoom(ctx context.Context, n int) error {
 	limit := orDefault(c.opts.QueueLimit, 1<<20, 0)
 	for !c.ended && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
+		if c.queue.lead() { // what was deferred
+			c.mu.Unlock()
+			c.flush()
+			c.mu.Lock()
+			continue
+		}
 		switch c.opts.QueuePolicy {
 		case QueueFail:
 			return ErrQueueFull
@@ -267,24 +336,28 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 
 // flush writes the queue until it is empty. What the kernel does not take at
 // once is left to a goroutine, so that flush never waits for the peer.
-func (c *Conn) flush() {
-	for {
-		out := c.takeQueue()
-		if out == nil {
-			return
-		}
-		n, err := c.transport.tryWrite(out.b)
-		c.wrote(out.b[:n])
+func (c *Conn) flush() { c.flushFrom(c.nextOfQueue(), nil) }
+
+// flushFrom is flush for one who has taken out already. behind it is to be
+// sent, too, from where it is: the caller's memory, not to be kept.
+func (c *Conn) flushFrom(out *buffer, behind []byte) {
+	for out != nil {
+		n, err := c.tryWrite(out.b, behind)
 		switch {
 		case err != nil:
 			putWriteBuffer(out)
 			c.flushFailed(err)
 			return
-		case n < len(out.b):
+		case n < len(out.b)+len(behind):
+			if over := n - len(out.b); over > 0 {
+				out.b, behind, n = out.b[:0], behind[over:], 0
+			}
+			out.b = append(out.b, behind...)
 			go c.flushSlowly(out, n)
 			return
 		}
 		putWriteBuffer(out)
+		out, behind = c.nextOfQueue(), nil
 	}
 }
 
@@ -300,8 +373,10 @@ func (c *Conn) flushSlowly(out *buffer, n int) {
 			if timeout > 0 {
 				nc.SetWriteDeadline(time.Now().Add(timeout))
 			}
-			m, err := nc.Write(out.b[n:min(n+pieceSize, len(out.b))])
-			c.wrote(out.b[n : n+m])
+			piece := out.b[n:min(n+pieceSize, len(out.b))]
+			c.opts.Trace.sent(c, piece) // while it waits an answer to its beginning may come
+			m, err := nc.Write(piece)
+			c.sent.bytes.Add(uint64(m))
 			n += m
 			if err != nil {
 				putWriteBuffer(out)
@@ -316,22 +391,22 @@ func (c *Conn) flushSlowly(out *buffer, n int) {
 		if timeout > 0 {
 			nc.SetWriteDeadline(time.Time{})
 		}
-		out, n = c.takeQueue(), 0
+		out, n = c.nextOfQueue(), 0
 	}
 }
 
-// takeQueue takes what waits, or ends the lead.
-func (c *Conn) takeQueue() *buffer {
+// nextOfQueue is takeQueue without mu.
+func (c *Conn) nextOfQueue() *buffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.takeQueue()
+}
+
+// takeQueue takes what waits, or ends the lead. It is called with mu held.
+func (c *Conn) takeQueue() *buffer {
 	out := c.queue.take()
 	if c.pong.take() {
 		c.encodePong(c.pong.next)
 	}
 	return out
-}
-
-func (c *Conn) wrote(b []byte) {
-	c.sent.bytes.Add(uint64(len(b)))
-	c.opts.Trace.sent(c, b)
 }

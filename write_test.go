@@ -324,7 +324,7 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 	server, client := tcpPair(t)
 	ctx := context.Background()
 	go func() {
-		buf := make([]byte, 4096)
+		buf := make([]byte, 32<<10)
 		for {
 			typ, m, err := server.ReadInto(ctx, buf)
 			if err != nil || server.Write(ctx, typ, m) != nil {
@@ -332,8 +332,8 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 			}
 		}
 	}()
-	for _, size := range []int{20, 1024} {
-		message, buf := make([]byte, size), make([]byte, 4096)
+	for _, size := range []int{20, 1024, 16 << 10} {
+		message, buf := make([]byte, size), make([]byte, 32<<10)
 		got := testing.AllocsPerRun(2000, func() {
 			if err := client.Write(ctx, websocket.Binary, message); err != nil {
 				t.Fatal(err)
@@ -344,6 +344,17 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 		})
 		if got != 0 { // AllocsPerRun rounds down: a pool emptied by a collection does not count
 			t.Errorf("%v allocations for an echo of %d bytes", got, size)
+		}
+		got = testing.AllocsPerRun(2000, func() {
+			if err := client.Write(ctx, websocket.Binary, message); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := client.Read(ctx); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if size < 4096 && got != 1 { // a large message grows as it comes
+			t.Errorf("%v allocations for an echo of %d bytes that Read returns; want 1", got, size)
 		}
 	}
 }

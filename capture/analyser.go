@@ -13,6 +13,7 @@ type Options struct {
 	HeadLimit   int         // most bytes of a head of HTTP; 0: handshake.DefaultLimit
 	Payload     int         // most bytes that a record shows of a payload or a body; 0: 4096; negative: none
 	Findings    int         // most findings that the Report holds; 0: 200. All are passed on as they happen
+	Inflate     int         // most bytes that a side's compressed messages come to, beside a hundred for each on the wire; 0: 16 MiB. Behind them nothing is inflated
 	ControlRate int         // most control frames of a side in a second; 0: 1000; negative: no limit
 	TLS         bool        // the streams were inside TLS
 
@@ -23,32 +24,53 @@ type Options struct {
 	// OtherKeys returns the keys of other connections, for which a wrong
 	// Sec-WebSocket-Accept may have been meant; nil: none are known.
 	OtherKeys func() []string
+
+	// Pool, if it is not nil, is shared by Analysers of which few work at a time.
+	Pool *Pool
 }
 
 // An Analyser turns the bytes of one connection into records.
 type Analyser struct {
-	o     Options
-	emits func(Record)
+	o      Options
+	emits  func(Record)
+	noted  noted
+	report *Report
 
+	*work                // nil while the Analyser rests, and behind the Report
+	slot  int            // of the Pool, counted from 1; 0: none
+	used  bool           // since the Pool looked
+	saved []byte         // the work, while the Analyser rests
+	where *time.Location // of its times
+}
+
+// work is what an Analyser needs while it works.
+type work struct {
 	sides     [2]side
 	witness   *wire.Witness // nil before the connection is open
+	spare     *wire.Witness // one to use
 	exchanges []*exchange   // without a whole response, oldest first
-	opened    *Handshake    // with which the connection opened; nil: not known
-	deflate   bool          // frames may be compressed
+	opened    []byte        // the handshake that opened the connection; see packHandshake
+	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
-	scratch   [16 << 10]byte // for bytes that are unmasked in place
 
 	// While a direction is being guessed, what comes is held here in order.
 	queue   []item
 	held    int   // bytes in the queue
 	guessed *side // which it is; nil: none
+	stops   bool  // a gap in it, or its end, is in the queue
 
 	net     netFacts
 	end     endState
+	ended   *Ending  // once it has been told
 	keys    []string // of this connection's earlier handshakes
 	numbers numbers
-	report  *Report
+}
+
+func newWork() *work {
+	w := new(work)
+	w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server
+	return w
 }
 
 // New returns an Analyser that passes each record to emit, which may be nil
@@ -59,12 +81,9 @@ func New(o Options, emit func(Record)) *Analyser {
 	}
 	o.Payload = orDefault(o.Payload, 4096)
 	o.Findings = orDefault(o.Findings, 200)
+	o.Inflate = orDefault(o.Inflate, 16<<20)
 	o.ControlRate = orDefault(o.ControlRate, 1000)
-	a := &Analyser{o: o, emits: emit}
-	for _, role := range []wire.Role{wire.Client, wire.Server} {
-		a.sides[role].role = role
-	}
-	return a
+	return &Analyser{o: o, emits: emit}
 }
 
 func orDefault(n, value int) int {
@@ -128,6 +147,11 @@ const (
 	itemNet
 )
 
+// stops reports whether the side's bytes do not go on behind the item.
+func (it *item) stops(from wire.Role) bool {
+	return it.from == from && (it.kind == itemGap || it.kind == itemEnd)
+}
+
 const (
 	maxHeld  = 32 << 10 // bytes in the queue
 	maxItems = 4096
@@ -138,6 +162,7 @@ func (a *Analyser) take(it item) {
 	if a.report != nil {
 		return
 	}
+	a.wake()
 	if a.guessed == nil {
 		if it = a.process(it); a.guessed == nil {
 			return
@@ -145,6 +170,7 @@ func (a *Analyser) take(it item) {
 	}
 	if it.kind != itemBytes {
 		a.queue = append(a.queue, it)
+		a.stops = a.stops || it.stops(a.guessed.role)
 		a.drain(false)
 		return
 	}
@@ -195,6 +221,7 @@ func (a *Analyser) drain(force bool) {
 			a.held += len(rest.b)
 			a.guessed.guessLen = 0
 			for _, q := range a.queue {
+				a.stops = a.stops || q.stops(a.guessed.role)
 				if q.from == a.guessed.role && q.kind == itemBytes {
 					a.guessed.guessLen += len(q.b)
 				}
@@ -240,7 +267,7 @@ func (a *Analyser) find(m mark, f Finding) {
 	if f.At.IsZero() {
 		f.At, f.Packet = m.at, m.packet
 	}
-	a.numbers.finding(&f, a.o.Findings)
+	a.noted.finding(&f, a.o.Findings)
 	a.emit(KindFinding, mark{f.At, f.Packet}, f.From, Record{Finding: &f})
 }
 
@@ -303,7 +330,7 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 		switch s.state {
 		case stateFresh:
 			if !a.begin(s, m, b) {
-				a.guessed = s
+				a.guessed, a.stops = s, false
 				s.guessLen, s.tried = 0, 0
 				return b
 			}
@@ -331,9 +358,11 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 // returned. Later calls return the same; later bytes are ignored.
 func (a *Analyser) Report() *Report {
 	if a.report == nil {
+		a.wake()
 		a.drain(true)
 		a.finish()
 		a.report = a.sum()
+		a.leave()
 	}
 	return a.report
 }

@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,20 +36,37 @@ const (
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 )
 
+// opening is a good handshake, in which the extension is agreed on, if there
+// is one.
+func opening(extension string) []step {
+	request, response := goodRequest, goodResponse
+	if extension != "" {
+		offer := "permessage-deflate; client_max_window_bits"
+		request = strings.TrimSuffix(request, "\r\n") + "Sec-WebSocket-Extensions: " + offer + "\r\n\r\n"
+		response = strings.TrimSuffix(response, "\r\n") + "Sec-WebSocket-Extensions: " + extension + "\r\n\r\n"
+	}
+	return []step{{from: wire.Client, b: []byte(request)}, {from: wire.Server, b: []byte(response)}}
+}
+
 // step is a call of the Analyser.
 type step struct {
 	from wire.Role
 	b    []byte
 	gap  int64
 	end  capture.How
+	net  *capture.NetEvent
+	at   time.Duration // behind the beginning; 0: a millisecond for each step before it
 }
 
-// play passes the steps on, one packet and one millisecond each, cut by cut
-// into pieces.
+// play passes the steps on, one packet each, cut by cut into pieces.
 func play(a *capture.Analyser, steps []step, cut func([]byte) [][]byte) *capture.Report {
 	for i, s := range steps {
-		at, packet := start.Add(time.Duration(i)*time.Millisecond), int64(i+1)
+		at, packet := start.Add(cmp.Or(s.at, time.Duration(i)*time.Millisecond)), int64(i+1)
 		switch {
+		case s.net != nil:
+			e := *s.net
+			e.From, e.At, e.Packet = s.from, at, packet
+			a.Net(e)
 		case s.end != "":
 			a.End(s.from, at, packet, s.end)
 		case s.gap != 0:
@@ -102,7 +120,7 @@ func roleOf(name string) wire.Role {
 func stepsOf(v vectors.Vector) (steps []step) {
 	opened := false
 	if len(v.Steps) == 0 || v.Steps[0].Part != "request" {
-		steps = append(steps, step{from: wire.Client, b: []byte(goodRequest)}, step{from: wire.Server, b: []byte(goodResponse)})
+		steps = opening(v.Agreed)
 		opened = true
 	}
 	for i, s := range v.Steps {
@@ -168,6 +186,7 @@ func TestCorpus(t *testing.T) {
 					t.Errorf("the finding lacks words: %+v", f)
 				}
 			}
+			checkBytes(t, stepsOf(v), all)
 			if want := culprit(v, found[0]); found[0].Fault != want {
 				t.Errorf("%s is at fault, want %s", found[0].Fault, want)
 			}
@@ -178,6 +197,38 @@ func TestCorpus(t *testing.T) {
 		})
 	}
 }
+
+// checkBytes checks that the bytes of each finding stand where it says.
+func checkBytes(t *testing.T, steps []step, all []capture.Record) {
+	t.Helper()
+	streams := map[capture.Party][]byte{}
+	for _, s := range steps {
+		from := capture.Party(s.from.String())
+		streams[from] = append(streams[from], s.b...)
+	}
+	headers := map[int64]*capture.Frame{}
+	for _, r := range all {
+		if r.Frame != nil {
+			headers[r.Frame.Number] = r.Frame
+		}
+		f := r.Finding
+		if f == nil || len(f.Bytes) == 0 {
+			continue
+		}
+		there := streams[f.From][f.Stream:]
+		there = slices.Clone(there[:min(len(there), len(f.Bytes))])
+		if frame := headers[f.Frame]; frame != nil && frame.Header.Masked {
+			if payload := frame.Stream + int64(frame.Header.Size()); f.Stream >= payload {
+				unmask(there, frame.Header.MaskingKey, int(f.Stream-payload))
+			}
+		}
+		if !slices.Equal(there, f.Bytes) {
+			t.Errorf("%s tells the bytes % x at %d, where % x stand", f.ID, []byte(f.Bytes), f.Stream, there)
+		}
+	}
+}
+
+func unmask(b []byte, key [4]byte, at int) { frame.Mask(b, key, at&3) }
 
 // beyond reports whether a finding is about what a vector for one endpoint
 // leaves open: whether a Ping was sent before its Pongs, which origins the server
@@ -219,7 +270,7 @@ func checkGoesOn(t *testing.T, v vectors.Vector) {
 	if b == nil {
 		return
 	}
-	r := wire.Receiver{Role: roleOf(v.To)}
+	r := wire.Receiver{Role: roleOf(v.To), Compression: v.Agreed != ""}
 	for in := slices.Clone(b); ; {
 		ev, n := r.Next(in)
 		in = in[n:]

@@ -20,8 +20,14 @@
 //	report := a.Report()
 //
 // However the bytes are cut into calls, the records are the same. Memory is
-// bounded by the [Options], whatever the bytes are. An Analyser is for one
-// goroutine.
+// bounded by the [Options], whatever the bytes are; a [Pool] keeps that of very
+// many connections small. An Analyser is for one goroutine.
+//
+// Messages that permessage-deflate compressed are inflated with the parameters
+// that were agreed on, up to Options.Inflate. Where bytes are missing from what
+// they may refer to, each is tried with what is known: what a message is told
+// to say it says, and Message.NotInflated tells of the others why they cannot be
+// read.
 //
 // # The JSON of records
 //

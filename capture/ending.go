@@ -157,12 +157,12 @@ func (a *Analyser) endSide(s *side, m mark, how How) {
 		a.end.reset = s.party()
 	}
 	var broken rfc.Set
-	if first && how != Stopped {
+	if first {
 		a.flushSide(s, m)
-		if a.witness != nil && s.based {
-			broken = a.witness.End(s.role)
-			a.beginEnding(s.party(), m)
-		}
+	}
+	if first && how != Stopped && a.witness != nil && s.based {
+		broken = a.witness.End(s.role)
+		a.beginEnding(s.party(), m)
 	}
 	a.emit(KindEnd, m, s.party(), Record{End: &End{How: how, Stream: s.offset}})
 	for rule := range broken.All() {
@@ -267,11 +267,12 @@ func (a *Analyser) conclude(m mark) {
 	a.end.told = true
 	a.noResponse(m)
 	e := a.ending()
-	a.numbers.ending = &e
+	a.ended = &e
 	if e.How != Going && e.How != Never {
 		a.findReasons(m, &e)
 	}
 	a.watchTiny(m)
+	a.finishInflating(m)
 	a.watchNet(m)
 	a.emit(KindEnding, m, e.Began, Record{Ending: &e})
 }
@@ -291,6 +292,9 @@ func (a *Analyser) ending() (e Ending) {
 	case a.witness == nil:
 		e.How = Never
 		e.Words = "Nothing on this connection opened a WebSocket."
+		if a.net.encrypted {
+			e.Words = "What went on inside TLS is not known."
+		}
 		return e
 	case end.closes[0] != nil && end.closes[1] != nil:
 		e.How = Clean

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"sync"
 	"time"
 
 	"github.com/wiretrue/websocket/wire"
@@ -20,13 +21,18 @@ type frameReader struct {
 	message      Message
 	joined       []byte // backs message.Payload
 	messageStart time.Time
+	inflater     inflater
+	requests     []request // without a response, oldest first
+
+	messageHeader frame.Header // the first of the message
+	messageAt     int64        // where it stands in the stream
 
 	left       uint64 // in stateSkip, bytes to the frame's end
 	backInStep bool   // a message has begun since bytes were lost
 
 	pings     wire.Pings
 	pingSeq   int64
-	pingMarks [2 * maxPings]pingMark // by pingSeq
+	pingMarks *[2 * maxPings]pingMark // by pingSeq; nil before the first
 	keys      keyWatch
 	rate      rateWatch
 }
@@ -50,6 +56,9 @@ func (r *frameReader) begin(inside bool) {
 	}
 }
 
+// scratches are for bytes that are unmasked in place.
+var scratches = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
 // readFrames reads bytes behind the handshake. The side's offset stands behind
 // them already.
 func (a *Analyser) readFrames(s *side, m mark, b []byte) {
@@ -57,34 +66,48 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) {
 	if !r.InFrame() {
 		s.start = m
 	}
+	scratch := scratches.Get().(*[16 << 10]byte)
+	defer scratches.Put(scratch)
 	for len(b) > 0 {
-		in := a.scratch[:copy(a.scratch[:], b)] // the Receiver unmasks in place
+		in := scratch[:copy(scratch[:], b)] // the Receiver unmasks in place
 		b = b[len(in):]
 		for {
 			ev, n := a.witness.Next(s.role, in)
+			a.takePayload(s, in[:n])
 			in = in[n:]
+			a.onEvent(s, m, &ev)
 			if ev.Kind == wire.NeedMore {
 				break
 			}
-			a.onEvent(s, m, &ev)
 		}
+	}
+}
+
+// takePayload takes what the frame's payload has of bytes that are read now,
+// as it is on the wire but for its mask.
+func (a *Analyser) takePayload(s *side, b []byte) {
+	if !s.inFrame {
+		return
+	}
+	b = b[:min(uint64(len(b)), s.frame.Header.Length-s.frame.Seen)]
+	s.frame.Seen += uint64(len(b))
+	s.payload = a.keep(s.payload, b)
+	if s.frame.Message != 0 {
+		s.message.WireSize += uint64(len(b))
 	}
 }
 
 func (a *Analyser) onEvent(s *side, m mark, ev *wire.Event) {
 	switch ev.Kind {
+	case wire.NeedMore:
+		a.settle(s, m)
 	case wire.Header:
+		a.settle(s, m)
 		a.beginFrame(s, m, ev)
 	case wire.Data:
-		s.frame.Seen += uint64(len(ev.Data))
-		s.payload = a.keep(s.payload, ev.Data)
-		if s.frame.Message != 0 {
-			s.message.Size += uint64(len(ev.Data))
-			s.joined = a.keep(s.joined, ev.Data)
-		}
 		a.note(s, m, ev)
-		if s.frame.Seen == s.frame.Header.Length && (!s.frame.Header.Fin || s.frame.Message == 0) {
-			a.endFrame(s, m)
+		if s.frame.Message != 0 && s.message.NotInflated == "" {
+			a.takeData(s, m, ev)
 		}
 	case wire.MessageEnd:
 		a.note(s, m, ev)
@@ -92,11 +115,27 @@ func (a *Analyser) onEvent(s *side, m mark, ev *wire.Event) {
 		a.endFrame(s, m)
 		a.endMessage(s, m, number, false)
 	case wire.Ping, wire.Pong, wire.Close:
-		s.frame.Seen = s.frame.Header.Length
-		s.payload = a.keep(s.payload, ev.Data)
 		a.note(s, m, ev)
 		a.endFrame(s, m)
 		a.onControl(s, m, ev)
+	}
+}
+
+// takeData takes a piece of a message.
+func (a *Analyser) takeData(s *side, m mark, ev *wire.Event) {
+	b := ev.Data
+	if s.message.Compressed {
+		b = a.spend(s, m, b)
+	}
+	s.message.Size += uint64(len(b))
+	s.joined = a.keep(s.joined, b)
+}
+
+// settle ends a frame whose end is no event of its own, when all of it has
+// come: one that its message goes on behind, or of an unassigned opcode.
+func (a *Analyser) settle(s *side, m mark) {
+	if s.inFrame && s.frame.Seen == s.frame.Header.Length {
+		a.endFrame(s, m)
 	}
 }
 
@@ -125,13 +164,16 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 			if s.inMessage {
 				a.endMessage(s, m, s.message.LastFrame, true)
 			}
-			a.beginMessage(s, h)
+			a.beginMessage(s, m, h)
 		}
 		s.message.Frames++
 		s.message.LastFrame = s.frame.Number
 		s.frame.Message = s.message.Number
 	}
 	s.frame.Compressed = data && s.message.Compressed
+	if s.frame.Compressed {
+		s.inflater.allow(h.Length)
+	}
 	a.numbers.frame(s.role, h)
 	a.note(s, m, ev)
 	if s.role == wire.Client && h.Masked {
@@ -140,13 +182,9 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 	if h.Opcode.Control() {
 		a.watchRate(s, m)
 	}
-	// The end of a final data frame or of a control frame is an event.
-	if h.Length == 0 && (!h.Opcode.Assigned() || data && !h.Fin) {
-		a.endFrame(s, m)
-	}
 }
 
-func (a *Analyser) beginMessage(s *side, h *frame.Header) {
+func (a *Analyser) beginMessage(s *side, m mark, h *frame.Header) {
 	a.messages++
 	s.inMessage = true
 	s.joined = s.joined[:0]
@@ -158,7 +196,13 @@ func (a *Analyser) beginMessage(s *side, h *frame.Header) {
 	case frame.Binary:
 		s.message.Type = "binary"
 	}
-	s.message.Compressed = a.deflate && h.RSV&frame.RSV1 != 0
+	if s.message.Compressed = a.witness.Receiver(s.role).Inflating(); s.message.Compressed {
+		s.messageHeader, s.messageAt = *h, s.frame.Stream
+		a.beginInflating(s)
+		if !a.deflate {
+			a.bitWithoutMeaning(s, m)
+		}
+	}
 }
 
 // note keeps what an event broke until its frame has been told.
@@ -166,16 +210,15 @@ func (a *Analyser) note(s *side, m mark, ev *wire.Event) {
 	if ev.Broken.Clean() {
 		return
 	}
-	h := &ev.Header
 	for rule := range ev.Broken.All() {
 		switch rule {
-		case rfc.ReservedBitsZero:
-			if s.frame.Compressed && h.RSV == frame.RSV1 && h.Opcode != frame.Continuation {
-				continue // permessage-deflate gives the bit its meaning
-			}
 		case rfc.TextIsUTF8:
-			if s.frame.Compressed || s.message.Cut {
-				continue // what is text is inside; or a part of it is missing
+			if s.message.Cut {
+				continue // a part of it is missing
+			}
+		case rfc.InflatablePayload:
+			if !a.notInflated(s, m) {
+				continue
 			}
 		case rfc.PongAnswersPing, rfc.PongMatchesPing:
 			if a.peer(s).lossy {
@@ -183,7 +226,8 @@ func (a *Analyser) note(s *side, m mark, ev *wire.Event) {
 			}
 		case rfc.ContinuationNeedsStart:
 			if s.lossy && s.message.FirstFrame == s.frame.Number && s.firstBack() {
-				continue // so may the start
+				s.message.Cut = true // so may the start
+				continue
 			}
 		}
 		f := broke(rule, s.party(), seenInFrame(rule, ev))
@@ -205,28 +249,30 @@ func (s *side) firstBack() bool {
 	return back
 }
 
-// bytesOf returns the bytes that break the rule: the header, or what stands
-// at the place in the payload.
+// bytesOf returns the bytes that break the rule, from the place on at which
+// they do: to the end of the header, or some of the payload, unmasked.
 func bytesOf(rule rfc.Rule, ev *wire.Event) Hex {
 	const most = 32
 	switch ev.Kind {
 	case wire.Header:
-		return ev.Header.Append(nil)
+		return Hex(ev.Header.Append(nil))[ev.At(rule)-ev.Offset:]
 	case wire.Data:
-		return append(Hex(nil), ev.Data[:1]...) // the impossible byte
+		return append(Hex(nil), ev.Data[:min(len(ev.Data), 1)]...) // the impossible byte
 	case wire.MessageEnd:
 		return nil
 	}
-	b := ev.Data
-	if rule == rfc.CloseReasonUTF8 {
-		b = b[max(0, min(int64(len(b)), ev.At(rule)-ev.Offset-int64(ev.Header.Size()))):]
+	at := ev.At(rule) - ev.Offset
+	if size := int64(ev.Header.Size()); at >= size {
+		b := ev.Data[min(int64(len(ev.Data)), at-size):]
+		return append(Hex(nil), b[:min(len(b), most)]...)
 	}
-	return append(Hex(nil), b[:min(len(b), most)]...)
+	return Hex(ev.Header.Append(nil))[at:]
 }
 
 func (a *Analyser) endFrame(s *side, m mark) {
 	f := &s.frame
 	s.inFrame = false
+	f.Compressed = f.Compressed && !s.neverCompressed()
 	f.Last, f.LastPacket = m.at, m.packet
 	f.Payload = Excerpt{s.payload, f.Header.Length}
 	if f.Cut {
@@ -235,8 +281,9 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	s.start = m // the next one's first byte, if it is in the same bytes
 	a.numbers.frameEnd(s.role, f)
 	a.emit(KindFrame, m, s.party(), Record{Frame: f})
-	for _, f := range s.findings {
-		a.find(m, f)
+	for i := range s.findings {
+		a.explainBit(&s.findings[i], s)
+		a.find(m, s.findings[i])
 	}
 	s.findings = s.findings[:0]
 	if !f.Header.Opcode.Control() {
@@ -253,6 +300,12 @@ func (a *Analyser) endMessage(s *side, m mark, last int64, cut bool) {
 	g.LastFrame = last
 	g.Took = m.at.Sub(s.messageStart)
 	g.Cut = g.Cut || cut
+	if g.Compressed {
+		a.endInflating(s, m)
+	} else {
+		g.Size = max(g.Size, g.WireSize)
+	}
+	a.watchID(s, m)
 	g.Payload = Excerpt{s.joined, g.Size}
 	a.numbers.message(s.role, g)
 	a.emit(KindMessage, m, s.party(), Record{Message: g})
@@ -268,6 +321,9 @@ func (a *Analyser) onControl(s *side, m mark, ev *wire.Event) {
 			p := pingMark{at: s.frame.First, frame: s.frame.Number}
 			if peer.inFrame && !peer.frame.Header.Opcode.Control() {
 				p.size = int(min(peer.frame.Header.Length, 1<<40)) // the Pong waits behind it
+			}
+			if s.pingMarks == nil {
+				s.pingMarks = new([2 * maxPings]pingMark)
 			}
 			s.pingMarks[s.pingSeq%int64(len(s.pingMarks))] = p
 			s.pingSeq++
@@ -344,6 +400,7 @@ func (a *Analyser) gap(s *side, m mark, n int64) {
 	}
 	s.state = stateFresh
 	s.searched, s.tried = 0, 0
+	s.inflater.forget()
 	if s.lost != nil { // nothing was found since the gap before
 		a.emit(KindGap, m, s.party(), Record{Gap: s.lost})
 	}
@@ -369,20 +426,20 @@ func (a *Analyser) loseHTTP(s *side, m mark) {
 // gapInFrame handles a gap that ends no later than the frame in which it is,
 // so that where the next one begins is known. It reports whether it is one.
 func (a *Analyser) gapInFrame(s *side, m mark, at, n int64) bool {
-	r := a.witness.Receiver(s.role)
 	if !s.inFrame || n < 0 {
 		return false
 	}
-	seen := s.shift + r.Offset() - s.frame.Stream - int64(s.frame.Header.Size())
-	left := s.frame.Header.Length - uint64(seen)
+	left := s.frame.Header.Length - s.frame.Seen
 	if uint64(n) > left {
 		return false
 	}
 	s.frame.Cut = true
-	s.frame.Seen = uint64(seen)
 	if s.frame.Message != 0 {
 		s.message.Cut = true
-		s.message.Size += left
+		s.message.WireSize += left
+		if s.message.Compressed {
+			a.stopInflating(s, missingBytes)
+		}
 	}
 	s.state = stateSkip
 	s.left = left - uint64(n)
@@ -422,10 +479,6 @@ func (a *Analyser) endSkip(s *side, m mark) {
 func (a *Analyser) cutFrame(s *side, m mark, message bool) {
 	if s.inFrame {
 		s.frame.Cut = true
-		if s.frame.Header.Opcode.Control() && s.state == stateFrames {
-			r := a.witness.Receiver(s.role)
-			s.frame.Seen = uint64(max(0, s.shift+r.Offset()-s.frame.Stream-int64(s.frame.Header.Size())))
-		}
 		a.endFrame(s, m)
 	}
 	if message && s.inMessage {

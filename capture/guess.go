@@ -111,17 +111,17 @@ func (s *side) untilNextTry() int {
 // must.
 func (a *Analyser) decide(final bool) bool {
 	s := a.guessed
+	probe := side{guessLen: s.tried}
+	if final = final || a.stops; !final && s.tried+probe.untilNextTry() > s.guessLen {
+		return false
+	}
 	var c candidate
 	for i := range a.queue {
 		q := &a.queue[i]
-		if q.from != s.role {
-			continue
-		}
-		if q.kind == itemGap || q.kind == itemEnd {
-			final = true // for what stands before it
+		if q.stops(s.role) {
 			break
 		}
-		if q.kind == itemBytes {
+		if q.from == s.role && q.kind == itemBytes {
 			if len(c.starts) == 0 || c.marks[len(c.marks)-1].packet != q.mark.packet {
 				c.starts = append(c.starts, len(c.b))
 				c.marks = append(c.marks, q.mark)
@@ -138,7 +138,6 @@ func (a *Analyser) decide(final bool) bool {
 	c.before = s.searched
 
 	// Try at each length at which cut bytes would have been tried, too.
-	probe := side{guessLen: s.tried}
 	for {
 		n := probe.guessLen + probe.untilNextTry()
 		if n > len(c.b) {
@@ -286,6 +285,7 @@ func (a *Analyser) beginFrames(s *side, m mark, at int64, confidence float64, ev
 	}
 	s.state = stateFrames
 	s.lossy = true
+	s.inflater.forget()
 	a.restart(s, false)
 	a.found(s, m, "found", evidence)
 }

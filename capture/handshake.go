@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
@@ -77,6 +78,8 @@ func (a *Analyser) readOffer(ex *exchange) {
 	if !r.OriginAllowed(a.o.TLS, a.o.Origins) {
 		ex.broken.Add(rfc.OriginAllowed)
 	}
+	_, _, brokenOffer := deflate.Choose(ex.offer.Extensions, deflate.Params{})
+	ex.broken = ex.broken.Union(brokenOffer)
 }
 
 // onResponse takes a whole head of a response.
@@ -178,16 +181,16 @@ func (a *Analyser) readAgreement(ex *exchange, r *handshake.Response) (handshake
 		h.Proof = "right"
 	}
 	if h.Key != "" && len(a.keys) < maxExchanges {
-		a.keys = append(a.keys, h.Key)
+		a.keys = append(a.keys, strings.Clone(h.Key))
 	}
 	h.Subprotocol = agreed.Subprotocol
 	for _, e := range agreed.Extensions {
 		h.Agreed = append(h.Agreed, e.String())
-		if e.Name == "permessage-deflate" {
-			h.Deflate = true
-		}
 	}
-	return agreed, broken
+	params, ok, brokenParams := deflate.Confirm(agreed.Extensions, ex.offer.Extensions)
+	ex.params = params
+	h.Deflate = (ok || !brokenParams.Clean()) && (unseen || offersDeflate(ex))
+	return agreed, broken.Union(brokenParams)
 }
 
 // grant opens the connection: a 101 has come.
@@ -195,9 +198,10 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	client := &a.sides[wire.Client]
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
-	a.opened = &ex.Handshake
-	a.deflate = ex.Deflate
+	a.opened = packHandshake(&ex.Handshake)
 	a.openWitness(m)
+	a.deflate = ex.Deflate
+	a.agree(ex.params, !ex.Deflate)
 	a.tellExchange(ex, m, Server)
 	a.enterFrames(s)
 	switch {
@@ -218,9 +222,11 @@ func (a *Analyser) openWitness(m mark) {
 // openUnseen opens a connection whose handshake was not seen.
 func (a *Analyser) openUnseen(m mark) {
 	a.openWitness(m)
-	a.deflate = true // it may have been agreed
+	a.deflate = true // it may have been
+	a.agree(deflate.Params{}, true)
 	for i := range a.sides {
 		a.sides[i].lossy = true
+		a.sides[i].inflater.forget()
 	}
 	if client := &a.sides[wire.Client]; client.state == stateWaiting {
 		a.assumeOpen(m)
@@ -232,7 +238,9 @@ func (a *Analyser) openUnseen(m mark) {
 func (a *Analyser) assumeOpen(m mark) {
 	if a.witness == nil {
 		a.openWitness(m)
-		a.deflate = true
+		a.deflate = len(a.exchanges) == 0 || offersDeflate(a.exchanges[len(a.exchanges)-1])
+		a.agree(deflate.Params{}, true)
+		a.sides[wire.Server].inflater.forget()
 	}
 	for _, ex := range a.exchanges {
 		ex.Cut = true
@@ -255,6 +263,10 @@ func (a *Analyser) enterFrames(s *side) {
 	s.shift = s.base
 	s.head = nil
 	a.release(s)
+}
+
+func offersDeflate(ex *exchange) bool {
+	return slices.ContainsFunc(ex.offer.Extensions, func(e handshake.Extension) bool { return e.Name == deflate.Extension })
 }
 
 func without(s rfc.Set, rules ...rfc.Rule) (rest rfc.Set) {
@@ -331,6 +343,8 @@ func (a *Analyser) lookAtTarget(ex *exchange, head []byte, at int64) {
 			continue
 		}
 		f := a.inHead(found("capture-secret-in-url", Client, "the parameter %q of the request target, %d characters, on a connection without TLS", name, len(value)), Client, "", head, at)
+		place := int64(strings.Index(string(head), name+"="))
+		f.Offset, f.Stream = f.Offset+place, f.Stream+place
 		f.Bytes = append(Hex(nil), name...) // the value is not repeated
 		ex.findings = append(ex.findings, f)
 		return
@@ -349,8 +363,8 @@ func secretName(name string) bool {
 
 // explainALPN says that HTTP/1.1 was spoken where TLS had agreed on HTTP/2.
 func (a *Analyser) explainALPN(ex *exchange, m mark) {
-	if t := a.net.facts; t != nil && t.ALPN == "h2" && ex.upgrade {
-		f := found("capture-http2-by-alpn", Client, "TLS agreed on %q by ALPN, and the client sent an upgrade of HTTP/1.1", t.ALPN)
+	if a.net.alpn == "h2" && ex.upgrade {
+		f := found("capture-http2-by-alpn", Client, "TLS agreed on %q by ALPN, and the client sent an upgrade of HTTP/1.1", a.net.alpn)
 		f.At, f.Packet, f.From = m.at, m.packet, Client
 		ex.findings = append(ex.findings, f)
 	}
@@ -360,7 +374,7 @@ func (a *Analyser) explainALPN(ex *exchange, m mark) {
 // an unfinished message is going on.
 func (a *Analyser) restart(s *side, inside bool) {
 	r := a.witness.Receiver(s.role)
-	*r = wire.Receiver{Role: s.role.Peer(), Limits: a.o.Limits}
+	*r = wire.Receiver{Role: r.Role, Limits: r.Limits, Compression: r.Compression, NoContextTakeover: r.NoContextTakeover}
 	s.shift = s.offset
 	if inside {
 		h := frame.Header{Opcode: frame.Binary, Masked: s.role == wire.Client}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -23,6 +24,7 @@ type exchange struct {
 	upgrade     bool // it asks for a WebSocket
 	request     handshake.Request
 	offer       handshake.Offer
+	params      deflate.Params // agreed on, with Handshake.Deflate
 	broken      rfc.Set
 	findings    []Finding // told behind its record
 	requested   bool      // the request is whole
@@ -30,7 +32,6 @@ type exchange struct {
 	granted     bool      // with 101
 	sentAt      mark      // the request's head
 	last        mark
-	lastFrom    Party
 	requestLen  int64 // of the heads
 	responseLen int64
 }

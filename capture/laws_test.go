@@ -3,7 +3,9 @@ package capture_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +28,23 @@ func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][
 	a := capture.New(o, func(r capture.Record) { line(r) })
 	line(play(a, steps, cut))
 	return lines
+}
+
+// linesAtRest is linesOf with an Analyser that is sent to rest behind each call,
+// as far as it can be.
+func linesAtRest(t testing.TB, o capture.Options, steps []step) []string {
+	t.Helper()
+	o.Pool = capture.NewPool(1)
+	others := []*capture.Analyser{capture.New(o, nil), capture.New(o, nil)}
+	return linesOf(t, o, steps, func(b []byte) [][]byte {
+		for _, other := range others {
+			other.Bytes(wire.Server, start, 0, nil)
+		}
+		if len(b) > 40 {
+			return [][]byte{b}
+		}
+		return byteByByte(b)
+	})
 }
 
 func sameLines(t testing.TB, how string, got, want []string) {
@@ -63,13 +82,17 @@ func byteByByte(b []byte) [][]byte { return bytes.SplitAfter(b, nil) }
 func cutEverywhere(t *testing.T, o capture.Options, steps []step) {
 	t.Helper()
 	want := linesOf(t, o, steps, nil)
+	sameLines(t, "at rest between them", linesAtRest(t, o, steps), want)
 	size, rounds := 0, 10
 	for _, s := range steps {
 		size += len(s.b)
 	}
-	if size > 4<<10 {
+	switch {
+	case size > 4<<10:
 		rounds = 2
-	} else {
+	case testing.Short():
+		rounds = 1
+	default:
 		sameLines(t, "byte by byte", linesOf(t, o, steps, byteByByte), want)
 	}
 	r := rand.New(rand.NewPCG(1, uint64(len(want))))
@@ -111,7 +134,11 @@ func TestTwelveInPieces(t *testing.T) {
 func TestAgreement(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 3))
-	for range 3000 {
+	rounds := 3000
+	if testing.Short() {
+		rounds = 500
+	}
+	for range rounds {
 		b := randomFrames(r)
 		from := wire.Role(r.IntN(2))
 		rule, at := firstFatal(from, b)
@@ -226,5 +253,83 @@ func TestDiagnosesAreWhole(t *testing.T) {
 			t.Errorf("%+v lacks something, or stands twice", d)
 		}
 		seen[d.ID] = true
+	}
+}
+
+// Bytes that are searched for frames, however small the packets, cost no more
+// the more of them there are.
+func TestSearchIsLinear(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, 32<<10)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	cost := func(n int) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		steps := append(opening(""), step{from: wire.Server, gap: -1})
+		for i := range n {
+			steps = append(steps, step{from: wire.Server, b: b[i : i+1]})
+		}
+		play(capture.New(capture.Options{}, nil), steps, nil)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	cost(100)
+	if few, many := cost(len(b)/8), cost(len(b)); many > 24*few {
+		t.Errorf("%d bytes cost %d bytes of memory, eight times as many %d", len(b)/8, few, many)
+	}
+}
+
+// Losing bytes changes no message that is read whole, and those behind the gap
+// are found again.
+func TestLosses(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 100 {
+		k := &talk{t: t}
+		texts := map[string]bool{}
+		for i := range 60 {
+			text := fmt.Sprintf("message %d of a conversation", i*i)
+			texts[text] = true
+			if i%2 == 0 {
+				k.send(wire.Server, fmt.Sprintf(`81 %02x %q`, len(text), text))
+			} else {
+				key := r.Uint32()
+				k.send(wire.Client, fmt.Sprintf(`81 %02x %08x %q^%08x`, 0x80|len(text), key, text, key))
+			}
+		}
+		steps := append(opening(""), k.steps...)
+		lost := 0
+		for i := 2; i < len(steps); i++ {
+			b := steps[i].b
+			if r.IntN(12) > 0 {
+				continue
+			}
+			lost++
+			from, to := r.IntN(len(b)), len(b)
+			if r.IntN(2) == 0 {
+				to = from + 1 + r.IntN(len(b)-from)
+			}
+			n := int64(to - from)
+			if r.IntN(3) == 0 {
+				n = -1
+			}
+			pieces := []step{{from: steps[i].from, b: b[:from]}, {from: steps[i].from, gap: n}, {from: steps[i].from, b: b[to:]}}
+			steps = slices.Replace(steps, i, i+1, pieces...)
+			i += 2
+		}
+		all, _ := records(capture.Options{}, steps, nil)
+		whole := 0
+		for _, m := range messagesOf(all) {
+			if text, _ := m.Payload.Text(); !m.Cut && !texts[text] {
+				t.Fatalf("nobody sent %q", text)
+			} else if !m.Cut {
+				whole++
+			}
+		}
+		if least := 60 - 3*lost - 4; whole < least {
+			t.Errorf("%d messages are whole with %d losses, want at least %d", whole, lost, least)
+		}
 	}
 }

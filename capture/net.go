@@ -11,8 +11,8 @@ type netFacts struct {
 	opened    bool // the streams are from the connection's beginning
 	middle    bool // they may begin anywhere
 	tls       bool
-	encrypted bool // both sides speak TLS, and it was not decrypted
-	facts     *TLSFacts
+	encrypted bool   // both sides speak TLS, and it was not decrypted
+	alpn      string // what TLS chose by it
 
 	resent  [2]int // retransmissions
 	bytes   [2]int64
@@ -29,7 +29,10 @@ func (a *Analyser) learn(e *NetEvent) {
 		n.middle = true
 	case NetTLS:
 		n.tls = true
-		n.facts = e.TLS
+		if e.TLS != nil {
+			n.alpn = e.TLS.ALPN
+			n.encrypted = n.encrypted || !e.TLS.Decrypted
+		}
 	case NetResent:
 		n.resent[e.From]++
 		n.bytes[e.From] += e.Bytes

@@ -11,13 +11,13 @@ import (
 // Report is the sum of a connection.
 type Report struct {
 	V          int            `json:"v"`
-	Start      time.Time      `json:"start,omitzero"` // the first bytes
-	Stop       time.Time      `json:"stop,omitzero"`  // the last
-	Handshake  *Handshake     `json:"handshake,omitempty"`
-	Handshakes int            `json:"handshakes"` // attempts
-	Exchanges  int            `json:"exchanges"`  // of plain HTTP
-	Opening    time.Duration  `json:"opening_ns"` // from the request's first byte to the response's last
-	Client     Numbers        `json:"client"`     // what the client sent
+	Start      time.Time      `json:"start,omitzero"`      // the first bytes
+	Stop       time.Time      `json:"stop,omitzero"`       // the last
+	Handshake  *Handshake     `json:"handshake,omitempty"` // with which the connection opened, without its headers and bodies
+	Handshakes int            `json:"handshakes"`          // attempts
+	Exchanges  int            `json:"exchanges"`           // of plain HTTP
+	Opening    time.Duration  `json:"opening_ns"`          // from the request's first byte to the response's last
+	Client     Numbers        `json:"client"`              // what the client sent
 	Server     Numbers        `json:"server"`
 	LongestGap time.Duration  `json:"longest_idle_ns"` // the longest time without a byte of either side
 	IdleFrom   time.Time      `json:"longest_idle_from,omitzero"`
@@ -42,11 +42,15 @@ type Numbers struct {
 	Binary      uint64        `json:"binary_messages"`
 	Fragmented  uint64        `json:"fragmented_messages"`
 	Compressed  uint64        `json:"compressed_messages"`
+	Deflated    uint64        `json:"compressed_bytes"`  // of compressed messages that were inflated whole, on the wire
+	Inflated    uint64        `json:"inflated_bytes"`    // what they came to
+	Compression float64       `json:"compression_ratio"` // inflated bytes for one on the wire; 0: no such message
 	Pings       uint64        `json:"pings"`
 	Pongs       uint64        `json:"pongs"`
 	Closes      uint64        `json:"closes"`
 	Sizes       Spread        `json:"message_sizes"`   // in bytes
 	RTT         Spread        `json:"ping_rtt_ns"`     // of its Pings that were answered
+	Response    Spread        `json:"response_ns"`     // of its messages with an id in JSON, until the other side's with the same
 	MessageRate float64       `json:"messages_per_s"`  // over the time from the handshake to the last byte
 	ByteRate    float64       `json:"bytes_per_s"`     // likewise
 	LongestIdle time.Duration `json:"longest_idle_ns"` // the longest time without a byte of this side
@@ -55,9 +59,10 @@ type Numbers struct {
 	Skipped     int64         `json:"skipped_bytes"`   // came, and were not understood
 	payload     uint64        // of all frames
 	rtts, sizes spread
+	responses   spread
 }
 
-// Spread is the spread of many values. Of more than some thousand values the
+// Spread is the spread of many values. Of more than some hundred values the
 // median is that of a regular sample.
 type Spread struct {
 	Count  uint64 `json:"count"`
@@ -75,7 +80,7 @@ type spread struct {
 	every  uint64
 }
 
-const maxSample = 2048
+const maxSample = 256
 
 func (s *spread) add(v int64) {
 	if s.Count == 0 {
@@ -117,7 +122,6 @@ type numbers struct {
 	first      time.Time
 	lastByte   time.Time
 	lastOf     [2]time.Time
-	lastPacket int64
 	lastFrame  [2]time.Time
 	opened     time.Time
 	idle       time.Duration
@@ -126,10 +130,13 @@ type numbers struct {
 	exchanges  int
 	heads      [2]int64
 	skipped    [2]int64
+}
+
+// noted is what was found, for the Report.
+type noted struct {
 	findings   []Finding
 	counts     map[string]int
 	severities map[Severity]int
-	ending     *Ending
 }
 
 func (n *numbers) bytes(from wire.Role, at time.Time, k int) {
@@ -196,13 +203,21 @@ func (n *numbers) message(from wire.Role, m *Message) {
 	}
 	if m.Compressed {
 		s.Compressed++
+		if m.NotInflated == "" {
+			s.Deflated += m.WireSize
+			s.Inflated += m.Size
+		}
 	}
-	s.sizes.add(int64(min(m.Size, 1<<62)))
+	if m.NotInflated == "" {
+		s.sizes.add(int64(min(m.Size, 1<<62)))
+	}
 }
 
 func (n *numbers) rtt(from wire.Role, d time.Duration) { n.sides[from].rtts.add(int64(d)) }
 
-func (n *numbers) finding(f *Finding, most int) {
+func (n *numbers) response(to wire.Role, d time.Duration) { n.sides[to].responses.add(int64(d)) }
+
+func (n *noted) finding(f *Finding, most int) {
 	if n.counts == nil {
 		n.counts, n.severities = map[string]int{}, map[Severity]int{}
 	}
@@ -220,29 +235,32 @@ func (a *Analyser) sum() *Report {
 		V:          Version,
 		Start:      n.first,
 		Stop:       n.lastByte,
-		Handshake:  a.opened,
+		Handshake:  a.handshake(),
 		Handshakes: n.handshakes,
 		Exchanges:  n.exchanges,
 		LongestGap: n.idle,
 		IdleFrom:   n.idleFrom,
-		Ending:     n.ending,
-		Findings:   n.findings,
-		Counts:     n.counts,
-		Errors:     n.severities[Error],
-		Warnings:   n.severities[Warning],
-		Notes:      n.severities[Note],
+		Ending:     a.ended,
+		Findings:   a.noted.findings,
+		Counts:     a.noted.counts,
+		Errors:     a.noted.severities[Error],
+		Warnings:   a.noted.severities[Warning],
+		Notes:      a.noted.severities[Note],
 	}
 	if r.Findings == nil {
 		r.Findings, r.Counts = []Finding{}, map[string]int{}
 	}
-	if a.opened != nil {
-		r.Opening = since(a.opened.Requested, a.opened.Responded)
+	if h := r.Handshake; h != nil {
+		r.Opening = since(h.Requested, h.Responded)
 	}
 	for _, role := range []wire.Role{wire.Client, wire.Server} {
 		s := &n.sides[role]
 		s.HeadBytes = uint64(n.heads[role])
 		s.Skipped = n.skipped[role]
-		s.RTT, s.Sizes = s.rtts.sum(), s.sizes.sum()
+		s.RTT, s.Sizes, s.Response = s.rtts.sum(), s.sizes.sum(), s.responses.sum()
+		if s.Deflated > 0 {
+			s.Compression = float64(s.Inflated) / float64(s.Deflated)
+		}
 		if s.payload > 0 {
 			s.Overhead = float64(s.HeaderBytes) / float64(s.payload)
 		}

@@ -119,7 +119,7 @@ type Handshake struct {
 	Subprotocol    string   `json:"subprotocol,omitempty"`
 	Offered        []string `json:"extensions_offered,omitempty"`
 	Agreed         []string `json:"extensions,omitempty"`
-	Deflate        bool     `json:"permessage_deflate"` // agreed: frames may be compressed
+	Deflate        bool     `json:"permessage_deflate"` // offered and agreed to: frames may be compressed
 	Broken         []string `json:"broken,omitempty"`   // the ids of the rules that it breaks
 }
 
@@ -134,7 +134,7 @@ type Frame struct {
 	Last        time.Time `json:"last"`          // its last byte
 	FirstPacket int64     `json:"first_packet,omitempty"`
 	LastPacket  int64     `json:"last_packet,omitempty"`
-	Payload     Excerpt   `json:"payload"` // unmasked
+	Payload     Excerpt   `json:"payload"` // unmasked, and not inflated
 	Compressed  bool      `json:"compressed,omitempty"`
 	Seen        uint64    `json:"seen"`          // bytes of payload that came; less than the header says when Cut
 	Cut         bool      `json:"cut,omitempty"` // the bytes end, or are missing, inside it
@@ -151,11 +151,23 @@ type Message struct {
 	Frames     int           `json:"frames"`
 	FirstFrame int64         `json:"first_frame"`
 	LastFrame  int64         `json:"last_frame"`
-	Size       uint64        `json:"size"` // bytes of payload on the wire, joined
+	Size       uint64        `json:"size"`      // bytes of its payload, joined and inflated
+	WireSize   uint64        `json:"wire_size"` // the same as they were on the wire
 	Payload    Excerpt       `json:"payload"`
-	Compressed bool          `json:"compressed,omitempty"` // Size and Payload are those of the compressed bytes
-	Took       time.Duration `json:"took_ns"`              // from its first byte to its last
-	Cut        bool          `json:"cut,omitempty"`        // it was abandoned, or bytes of it are missing
+	Compressed bool          `json:"compressed,omitempty"`
+	Took       time.Duration `json:"took_ns"`       // from its first byte to its last
+	Cut        bool          `json:"cut,omitempty"` // it was abandoned, or bytes of it are missing
+
+	// NotInflated says why a compressed message was not inflated to its end.
+	// Size and Payload are then what came out before.
+	NotInflated string `json:"not_inflated,omitempty"`
+
+	// Of text that is a JSON object with an id. Of a response, the message of
+	// the other side that it answers, and the time from that one's last byte to
+	// its own first.
+	ID      string        `json:"id,omitempty"`
+	Answers int64         `json:"answers,omitempty"`
+	After   time.Duration `json:"after_ns,omitempty"`
 }
 
 // Ping is a Ping and the Pong that answered it. The Record's From sent the
@@ -233,6 +245,7 @@ const (
 	NetWindowOpen  NetKind = "window-open"    // From takes bytes again, after Duration
 	NetKeepAlive   NetKind = "keep-alive"     // a TCP keep-alive probe
 	NetTLS         NetKind = "tls"            // TLS: the facts of its handshake
+	NetTLSRecord   NetKind = "tls-record"     // TLS: From sent a record that is not decrypted; Text: its content's type; Bytes: of content, or about
 	NetAlert       NetKind = "alert"          // TLS: From sent an alert; Text: its name
 )
 

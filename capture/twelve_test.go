@@ -102,8 +102,12 @@ func TestTwelveViolations(t *testing.T) {
 		if f.Fault != w.fault {
 			t.Errorf("%v: %s is at fault, want %s", w.rule, f.Fault, w.fault)
 		}
+		if len(f.Bytes) == 0 || f.Packet == 0 || w.rule != rfc.AcceptMatchesKey && f.Frame == 0 {
+			t.Errorf("%v has no bytes, no packet or no frame: %+v", w.rule, f)
+		}
 	}
-	if len(list) != len(wants)+1 {
+	checkBytes(t, steps, all)
+	if len(wants) != 12 || len(list) != len(wants)+1 {
 		t.Errorf("%d findings, want the twelve and the answer's code: %s", len(list), strings.Join(list, ", "))
 	}
 	if f := found[place(rfc.AcceptMatchesKey, capture.Server, wants[0].offset)]; f != nil && f.Mistake != string(handshake.HexDigest) {

@@ -2,48 +2,54 @@ package capture
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/wiretrue/websocket/wire"
-	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
 // keyWatch remembers the last masking keys of a client.
 type keyWatch struct {
-	recent   [64]uint32
-	n        int
+	recent   []uint32 // a ring of maxKeys
+	next     int
 	repeats  int
 	steps    int // consecutive keys that differ by the same amount
 	step     uint32
+	last     uint32
 	reported bool
 }
+
+const maxKeys = 64
 
 // watchKey looks for masking keys that can be predicted, beyond those that
 // merely repeat the one before, which is a rule's.
 func (a *Analyser) watchKey(s *side, ev *wire.Event) {
 	w := &s.keys
+	if w.reported {
+		return
+	}
 	key := binary.BigEndian.Uint32(ev.Header.MaskingKey[:])
-	if w.n > 0 {
-		before := w.recent[(w.n-1)%len(w.recent)]
-		if step := key - before; step == w.step && step != 0 {
+	if len(w.recent) > 0 {
+		if step := key - w.last; step == w.step && step != 0 {
 			w.steps++
 		} else {
 			w.step, w.steps = step, 0
 		}
-		for i := range min(w.n-1, len(w.recent)-1) {
-			if w.recent[(w.n-2-i+len(w.recent))%len(w.recent)] == key && key != before {
-				w.repeats++
-				break
-			}
+		if key != w.last && slices.Contains(w.recent, key) {
+			w.repeats++
 		}
 	}
-	w.recent[w.n%len(w.recent)] = key
-	w.n++
-	if w.reported || w.repeats < 3 && w.steps < 3 {
+	if w.last = key; len(w.recent) < maxKeys {
+		w.recent = append(w.recent, key)
+	} else {
+		w.recent[w.next%maxKeys] = key
+		w.next++
+	}
+	if w.repeats < 3 && w.steps < 3 {
 		return
 	}
-	w.reported = true
+	w.reported, w.recent = true, nil
 	seen := "masking keys of the last frames come again and again, the newest is %08x"
 	if w.steps >= 3 {
 		seen = "each masking key is the one before plus a fixed number, the newest is %08x"
@@ -116,10 +122,4 @@ func (a *Analyser) watchTiny(m mark) {
 		f.From = partyOf(role)
 		a.find(m, f)
 	}
-}
-
-// deflateBelief says whether a frame with reserved bits looks as if its sender
-// believed in compression that was not agreed on.
-func (a *Analyser) deflateBelief(h *frame.Header) bool {
-	return !a.deflate && h.RSV == frame.RSV1 && (h.Opcode == frame.Text || h.Opcode == frame.Binary)
 }

@@ -26,7 +26,7 @@ func fieldOfRequest(r rfc.Rule) string {
 		return "Sec-WebSocket-Key"
 	case rfc.SubprotocolTokens:
 		return "Sec-WebSocket-Protocol"
-	case rfc.RequestExtensionSyntax:
+	case rfc.RequestExtensionSyntax, rfc.OfferParameters:
 		return "Sec-WebSocket-Extensions"
 	case rfc.OriginAllowed:
 		return "Origin"
@@ -42,6 +42,8 @@ func fieldOfResponse(r rfc.Rule) string {
 		return "Connection"
 	case rfc.OneAccept, rfc.AcceptMatchesKey:
 		return "Sec-WebSocket-Accept"
+	case rfc.ResponseParameters, rfc.ResponseWithinOffer:
+		return "Sec-WebSocket-Extensions"
 	case rfc.OneSubprotocol, rfc.SubprotocolOffered:
 		return "Sec-WebSocket-Protocol"
 	case rfc.ResponseExtensionSyntax, rfc.ExtensionOffered:
@@ -111,7 +113,7 @@ func seenInResponse(rule rfc.Rule, r *handshake.Response, ex *exchange) string {
 			return valuesOf(r.Header, "Sec-WebSocket-Protocol") + ", and none was offered"
 		}
 		return valuesOf(r.Header, "Sec-WebSocket-Protocol") + ", where " + quoteShort(strings.Join(ex.offer.Subprotocols, ", ")) + " were offered"
-	case rfc.ExtensionOffered:
+	case rfc.ExtensionOffered, rfc.ResponseWithinOffer:
 		return valuesOf(r.Header, "Sec-WebSocket-Extensions") + ", where " + quoteShort(handshake.FormatExtensions(ex.offer.Extensions)) + " were offered"
 	}
 	if field := fieldOfResponse(rule); field != "" {
@@ -246,21 +248,17 @@ func seenInFrame(rule rfc.Rule, ev *wire.Event) string {
 
 // explainFrame adds what is known of how a frame came to break a rule.
 func (a *Analyser) explainFrame(f *Finding, s *side, ev *wire.Event) {
+	if s.frame.Compressed && ev.Kind == wire.Data && len(ev.Data) > 0 { // they stand nowhere on the wire
+		f.Bytes = nil
+		f.Seen += fmt.Sprintf(", at byte %d of the inflated message", s.message.Size)
+	}
 	switch f.Rule {
 	case rfc.ReservedBitsZero:
-		if a.deflateBelief(&ev.Header) {
-			f.Mistake = "the sender compresses, although permessage-deflate was not agreed on"
-			switch {
-			case a.opened == nil:
-			case len(a.opened.Offered) == 0:
-				f.Mistake += ": the client did not offer it"
-			case len(a.opened.Agreed) == 0:
-				f.Mistake += ": the client offered it and the server did not answer the offer"
-			}
-			f.Do = "Send compressed frames only when the response names permessage-deflate. When it did and this capture does not show it, a proxy removed the header."
-		} else if a.deflate && ev.Header.RSV == frame.RSV1 {
+		if a.deflate && ev.Header.RSV == frame.RSV1 {
 			f.Mistake = "with permessage-deflate, RSV1 is set in the first frame of a data message only"
 		}
+	case rfc.InflatablePayload:
+		a.explainInflation(f, s)
 	case rfc.FreshMaskingKey:
 		if ev.Header.MaskingKey == [4]byte{} {
 			f.Mistake = "the key is all zeros: the payload stands on the wire as it is"

@@ -610,9 +610,9 @@ func TestTrace(t *testing.T) {
 		var heads int
 		end := make(chan error, 1)
 		trace := &websocket.Trace{
-			Handshake: func(c *websocket.Conn, request, response []byte, err error) {
-				if heads++; c == nil || err != nil || c.RemoteAddr().String() == "" || !bytes.HasPrefix(response, []byte("HTTP/1.1 101 ")) || !bytes.HasPrefix(request, []byte("GET / ")) {
-					t.Errorf("told of %q, %q, %v", request, response, err)
+			Handshake: func(c *websocket.Conn, h *websocket.HandshakeTrace) {
+				if heads++; c == nil || h.Err != nil || c.RemoteAddr().String() == "" || !bytes.HasPrefix(h.Response, []byte("HTTP/1.1 101 ")) || !bytes.HasPrefix(h.Request, []byte("GET / ")) {
+					t.Errorf("told of %q, %q, %v", h.Request, h.Response, h.Err)
 				}
 			},
 			Received: func(_ *websocket.Conn, b []byte) { mu.Lock(); received = append(received, b...); mu.Unlock() },

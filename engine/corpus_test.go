@@ -259,7 +259,7 @@ func TestCorpusOfRequests(t *testing.T) {
 				t.Run(v.Name+"/"+name, func(t *testing.T) {
 					refused := make(chan error, 1)
 					opts := websocket.AcceptOptions{Origins: v.Origins}
-					opts.Trace = &websocket.Trace{Handshake: func(_ *websocket.Conn, _, _ []byte, err error) { refused <- err }}
+					opts.Trace = &websocket.Trace{Handshake: func(_ *websocket.Conn, h *websocket.HandshakeTrace) { refused <- h.Err }}
 					addr := m.serve(t, &engine.Server{Service: engine.Service{AcceptOptions: opts}})
 					nc, err := net.Dial("tcp", addr.String())
 					if err != nil {

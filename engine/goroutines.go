@@ -77,7 +77,7 @@ func (s *Server) shakeHands(nc net.Conn) {
 	if refused != nil {
 		response := refused.Refusal()
 		if t := service.Trace; t != nil && t.Handshake != nil {
-			t.Handshake(nil, head, response, refused)
+			t.Handshake(nil, &websocket.HandshakeTrace{Server: true, Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Begun: time.Now(), Request: head, Response: response, Err: refused})
 		}
 		nc.Write(response)
 		nc.SetDeadline(time.Now().Add(lingerTime))
@@ -94,7 +94,7 @@ func (s *Server) shakeHands(nc net.Conn) {
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	accepted.Request = head
+	accepted.Handshake = websocket.HandshakeTrace{Server: true, Begun: time.Now(), Request: head, Response: accepted.Response}
 	s.serveStd(service, accepted.Conn(nc, early))
 }
 

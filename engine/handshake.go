@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/wire"
@@ -94,8 +95,7 @@ func (t *turn) readHead(c *Conn, b []byte) {
 	c.accept(accepted)
 	c.phase = open
 	c.mu.Unlock()
-	accepted.Request = head[:n]
-	t.view = c.traceAccepted(accepted)
+	t.view = c.traceAccepted(accepted, head[:n])
 	if c.rare != nil {
 		c.rare.head = nil
 	}
@@ -139,7 +139,7 @@ func (c *Conn) accept(a *websocket.Accepted) {
 
 // traceAccepted tells the Trace of the handshake, and returns what it is told of
 // the connection from now on.
-func (c *Conn) traceAccepted(a *websocket.Accepted) *websocket.Conn {
+func (c *Conn) traceAccepted(a *websocket.Accepted, request []byte) *websocket.Conn {
 	if c.service.Trace == nil {
 		return nil
 	}
@@ -148,13 +148,16 @@ func (c *Conn) traceAccepted(a *websocket.Accepted) *websocket.Conn {
 	m := c.extra()
 	m.view, m.endView = view, end
 	c.mu.Unlock()
-	c.traceHandshake(view, a.Request, a.Response, nil)
+	c.traceHandshake(view, request, a.Response, nil)
 	return view
 }
 
 func (c *Conn) traceHandshake(view *websocket.Conn, request, response []byte, err error) {
 	if t := c.service.Trace; t != nil && t.Handshake != nil {
-		t.Handshake(view, request, response, err)
+		t.Handshake(view, &websocket.HandshakeTrace{
+			Server: true, Local: c.LocalAddr(), Remote: c.RemoteAddr(), Begun: time.Now(),
+			Request: request, Response: response, Err: err,
+		})
 	}
 }
 
@@ -206,7 +209,7 @@ func (s *Server) take(service *Service, accepted *websocket.Accepted, nc net.Con
 	c.sender.Role = wire.Server
 	c.phase = open
 	c.accept(accepted)
-	c.traceAccepted(accepted)
+	c.traceAccepted(accepted, accepted.Handshake.Request)
 	if len(early) > 0 {
 		c.scarce().stash = early
 	}

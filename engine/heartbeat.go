@@ -59,7 +59,9 @@ func (t *turn) lookAfter(c *Conn) int64 {
 		wait = min(wait, o.PingInterval)
 	}
 	if c.rare != nil && c.rare.deflation != nil {
-		wait = min(wait, websocket.CompactAfter)
+		if after := c.rare.deflation.CompactAfter(); after > 0 {
+			wait = min(wait, after)
+		}
 	}
 	if o.AssemblyTimeout > 0 {
 		wait = min(wait, o.AssemblyTimeout)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wiretrue/websocket"
 )
 
 //go:embed testdata/page.html
@@ -28,9 +30,16 @@ func TestBrowser(t *testing.T) {
 			t.Parallel()
 			chromium := tool(t, "chromium", "chromium-browser", "google-chrome")
 			p := newRemote()
-			m := asServer(t, &p.peer, r)
+			var opts websocket.Options
+			if r.name != "refragment" { // which may not be done to an extension's frames
+				opts.Compression = &websocket.Compression{Threshold: 1}
+			}
+			m := asServer(t, &p.peer, r, opts)
 			m.mux.Handle("/", p)
 			p.browse(t, chromium, m.origin()+"/")
+			if c := m.open(t).us; opts.Compression != nil && c.Compression() != "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12" {
+				t.Errorf("agreed on %q", c.Compression())
+			}
 			converse(t, m)
 		})
 	}

@@ -26,6 +26,17 @@ type command struct {
 	Parts        [][]byte `json:"parts,omitempty"`
 	Code         int      `json:"code,omitempty"`
 	Reason       string   `json:"reason,omitempty"`
+
+	Compression *compression `json:"compression,omitempty"` // to listen or dial with
+	Echo        bool         `json:"echo,omitempty"`        // send messages back instead of telling them
+}
+
+// compression is what a peer is to agree on.
+type compression struct {
+	ServerBits  int  `json:"serverBits"`
+	ClientBits  int  `json:"clientBits"`
+	ServerFresh bool `json:"serverFresh"`
+	ClientFresh bool `json:"clientFresh"`
 }
 
 // event is what a peer tells.

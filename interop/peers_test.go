@@ -60,11 +60,14 @@ type pair struct {
 	subprotocol string // what they take for agreed
 }
 
-func asServer(t testing.TB, p *peer, r route) *meeting {
+func asServer(t testing.TB, p *peer, r route, opts ...websocket.Options) *meeting {
 	t.Helper()
 	id := newIdentity(t)
 	accepted := make(chan *websocket.Conn, 1)
 	s := &websocket.Server{AcceptOptions: websocket.AcceptOptions{Subprotocols: spoken}}
+	for _, o := range opts {
+		s.Options = o
+	}
 	hand := func(_ context.Context, c *websocket.Conn) error {
 		accepted <- c
 		<-c.Done()

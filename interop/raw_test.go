@@ -15,40 +15,30 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/examples/echo"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
 )
 
 // raw is an end of a connection that sends what it is told, legal or not, and
-// looks closely at what comes back. Our end is an echo.
+// looks closely at what comes back. Our end is the echo
+// example.
 type raw struct {
 	nc     net.Conn
 	r      *bufio.Reader
 	client bool // it is one, and masks
+
+	extensions string // that a server answered
 }
 
-// rig starts an echo in one role and returns a function that connects to it.
-type rig func(t *testing.T, opts websocket.Options) (connect func(t *testing.T) *raw)
-
-// echo sends every message back until the connection ends.
-func echo(ctx context.Context, c *websocket.Conn) error {
-	var buf []byte
-	for {
-		typ, m, err := c.ReadInto(ctx, buf)
-		if err != nil {
-			return err
-		}
-		if err := c.Write(ctx, typ, m); err != nil {
-			return err
-		}
-		buf = m
-	}
-}
+// rig starts an echo in one role and returns a function that connects to it,
+// offering or answering with the extensions.
+type rig func(t *testing.T, opts websocket.Options, extensions ...handshake.Extension) (connect func(t *testing.T) *raw)
 
 // echoServer is a rig whose raw end is the client.
-func echoServer(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
+func echoServer(t *testing.T, opts websocket.Options, extensions ...handshake.Extension) func(t *testing.T) *raw {
 	s := &websocket.Server{AcceptOptions: websocket.AcceptOptions{Options: opts}}
-	hs := httptest.NewServer(s.Handler(echo))
+	hs := httptest.NewServer(s.Handler(echo.Echo))
 	t.Cleanup(hs.Close)
 	return func(t *testing.T) *raw {
 		t.Helper()
@@ -57,7 +47,7 @@ func echoServer(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
 			t.Fatal(err)
 		}
 		r := newRaw(t, nc, true)
-		offer := handshake.Offer{Key: handshake.Key([16]byte{1, 2, 3})}
+		offer := handshake.Offer{Key: handshake.Key([16]byte{1, 2, 3}), Extensions: extensions}
 		if _, err := nc.Write(handshake.AppendRequest(nil, "/", "localhost", offer, nil)); err != nil {
 			t.Fatal(err)
 		}
@@ -66,12 +56,13 @@ func echoServer(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
 			response.Header.Get("Sec-Websocket-Accept") != handshake.Accept(offer.Key) {
 			t.Fatalf("the handshake: %v, %v", response, err)
 		}
+		r.extensions = response.Header.Get("Sec-Websocket-Extensions")
 		return r
 	}
 }
 
 // echoClient is a rig whose raw end is the server.
-func echoClient(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
+func echoClient(t *testing.T, opts websocket.Options, extensions ...handshake.Extension) func(t *testing.T) *raw {
 	l := listen(t)
 	return func(t *testing.T) *raw {
 		t.Helper()
@@ -84,7 +75,7 @@ func echoClient(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
 				t.Errorf("Dial: %v", err)
 				return
 			}
-			echo(context.WithoutCancel(ctx), c)
+			echo.Echo(context.WithoutCancel(ctx), c)
 			<-c.Done()
 		}()
 		nc, err := l.Accept()
@@ -100,7 +91,7 @@ func echoClient(t *testing.T, opts websocket.Options) func(t *testing.T) *raw {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := nc.Write(handshake.AppendSwitching(nil, request.Header.Get("Sec-Websocket-Key"), handshake.Agreement{}, nil)); err != nil {
+		if _, err := nc.Write(handshake.AppendSwitching(nil, request.Header.Get("Sec-Websocket-Key"), handshake.Agreement{Extensions: extensions}, nil)); err != nil {
 			t.Fatal(err)
 		}
 		return r

@@ -3,6 +3,7 @@ package wire
 import (
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
+	"github.com/wiretrue/websocket/wire/utf8"
 )
 
 // Kind says what an Event tells.
@@ -57,7 +58,7 @@ func (e *Event) At(rule rfc.Rule) int64 {
 		return e.Offset + int64(e.Header.Size())
 	case rfc.CloseReasonUTF8:
 		_, reason, _ := frame.ParseClose(e.Data)
-		return e.Offset + int64(e.Header.Size()) + 2 + int64(new(utf8Checker).check(reason))
+		return e.Offset + int64(e.Header.Size()) + 2 + int64(new(utf8.Checker).Check(reason))
 	}
 	return e.Offset
 }

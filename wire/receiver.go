@@ -4,6 +4,7 @@ import (
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
+	"github.com/wiretrue/websocket/wire/utf8"
 )
 
 // Limits bound what a Receiver takes without a broken rule. Zero means no
@@ -58,7 +59,7 @@ type Receiver struct {
 	// The message being read.
 	inMessage bool
 	text      bool // its bytes are to be checked
-	utf8      utf8Checker
+	utf8      utf8.Checker
 	size      uint64
 	fragments int
 	inflation inflation
@@ -216,7 +217,7 @@ func (r *Receiver) beginDataFrame(broken *rfc.Set) {
 	if starts || !r.inMessage {
 		r.inMessage = true
 		r.text = h.Opcode == frame.Text
-		r.utf8 = utf8Checker{}
+		r.utf8 = utf8.Checker{}
 		r.size, r.fragments = 0, 0
 		r.inflation = inflation{on: h.RSV&frame.RSV1 != 0 && r.mayCompress()}
 	}
@@ -267,7 +268,7 @@ func (r *Receiver) consume(n int) {
 // the first impossible byte, or all of p when that is its first.
 func (r *Receiver) checkText(p []byte, broken *rfc.Set) []byte {
 	before := r.utf8
-	switch good := r.utf8.check(p); good {
+	switch good := r.utf8.Check(p); good {
 	case len(p):
 		return p
 	case 0:
@@ -276,7 +277,7 @@ func (r *Receiver) checkText(p []byte, broken *rfc.Set) []byte {
 		return p
 	default:
 		r.utf8 = before
-		r.utf8.check(p[:good])
+		r.utf8.Check(p[:good])
 		return p[:good]
 	}
 }
@@ -291,7 +292,7 @@ func (r *Receiver) endDataFrame() (ev Event, ended bool) {
 	switch {
 	case r.inflation.cut:
 		ev.Broken.Add(rfc.InflatablePayload)
-	case r.text && !r.utf8.whole():
+	case r.text && !r.utf8.Whole():
 		ev.Broken.Add(rfc.TextIsUTF8)
 	}
 	r.inMessage = false
@@ -346,8 +347,8 @@ func judgeClose(body []byte, cut bool) (broken rfc.Set) {
 	case !status.Sendable():
 		broken.Add(rfc.CloseCodeAssigned)
 	}
-	var c utf8Checker
-	if c.check(reason) < len(reason) || !cut && !c.whole() {
+	var c utf8.Checker
+	if c.Check(reason) < len(reason) || !cut && !c.Whole() {
 		broken.Add(rfc.CloseReasonUTF8)
 	}
 	return broken

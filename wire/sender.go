@@ -3,7 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
-	"unicode/utf8"
+	"github.com/wiretrue/websocket/wire/utf8"
 
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
@@ -41,28 +41,31 @@ type Sender struct {
 	compressed bool // and it is compressed
 	started    bool // and its first frame was sent
 	text       bool // and it is text
-	utf8       utf8Checker
+	utf8       utf8.Checker
 }
 
 // Message appends a whole message in one frame. op is Text or Binary.
 func (s *Sender) Message(dst []byte, op frame.Opcode, payload []byte, key [4]byte) ([]byte, error) {
-	if err := s.mayBegin(op); err != nil {
+	if err := s.mayBeginWith(op, payload); err != nil {
 		return dst, err
 	}
-	if op == frame.Text && !utf8.Valid(payload) {
-		return dst, notUTF8(payload, new(utf8Checker).check(payload))
-	}
 	return s.append(dst, true, op, payload, key), nil
+}
+
+// MessageHeader is Message without the payload, for a server that sends it
+// behind the header from where it is.
+func (s *Sender) MessageHeader(dst []byte, op frame.Opcode, payload []byte) ([]byte, error) {
+	if err := s.mayBeginWith(op, payload); err != nil {
+		return dst, err
+	}
+	return header(true, op, payload).Append(dst), nil
 }
 
 // CompressedMessage is Message through the Compressor. With no context takeover
 // a message that compression would not make smaller is sent as it is.
 func (s *Sender) CompressedMessage(dst []byte, op frame.Opcode, payload []byte, key [4]byte) ([]byte, error) {
-	if err := s.mayBegin(op); err != nil {
+	if err := s.mayBeginWith(op, payload); err != nil {
 		return dst, err
-	}
-	if op == frame.Text && !utf8.Valid(payload) {
-		return dst, notUTF8(payload, new(utf8Checker).check(payload))
 	}
 	if s.NoContextTakeover {
 		s.Compressor.Reset()
@@ -89,10 +92,10 @@ func (s *Sender) Fragment(dst []byte, op frame.Opcode, payload []byte, fin, comp
 		if err := s.mayBegin(op); err != nil {
 			return dst, err
 		}
-		text, checked = op == frame.Text, utf8Checker{}
+		text, checked = op == frame.Text, utf8.Checker{}
 	}
 	if text {
-		if i := checked.check(payload); i < len(payload) || fin && !checked.whole() {
+		if i := checked.Check(payload); i < len(payload) || fin && !checked.Whole() {
 			return dst, notUTF8(payload, i)
 		}
 	}
@@ -147,8 +150,8 @@ func (s *Sender) Close(dst []byte, code rfc.StatusCode, reason string, key [4]by
 		return dst, fmt.Errorf("%w: %v", ErrStatusCode, code)
 	case len(reason) > frame.MaxControlPayload-2:
 		return dst, fmt.Errorf("%w: a status code and %d of reason", ErrControlPayload, len(reason))
-	case !utf8.ValidString(reason):
-		return dst, notUTF8([]byte(reason), new(utf8Checker).check([]byte(reason)))
+	case !utf8.Valid([]byte(reason)):
+		return dst, notUTF8([]byte(reason), new(utf8.Checker).Check([]byte(reason)))
 	default:
 		body = frame.AppendClose(make([]byte, 0, frame.MaxControlPayload), uint16(code), reason)
 	}
@@ -171,13 +174,29 @@ func (s *Sender) mayBegin(op frame.Opcode) error {
 	return nil
 }
 
-func (s *Sender) append(dst []byte, fin bool, op frame.Opcode, payload []byte, key [4]byte) []byte {
-	h := frame.Header{
+// mayBeginWith is mayBegin for a whole message.
+func (s *Sender) mayBeginWith(op frame.Opcode, payload []byte) error {
+	if err := s.mayBegin(op); err != nil {
+		return err
+	}
+	if op == frame.Text && !utf8.Valid(payload) {
+		return notUTF8(payload, new(utf8.Checker).Check(payload))
+	}
+	return nil
+}
+
+// header is that of an unmasked frame.
+func header(fin bool, op frame.Opcode, payload []byte) frame.Header {
+	return frame.Header{
 		Fin:        fin,
 		Opcode:     op,
 		Length:     uint64(len(payload)),
 		LengthSize: frame.MinimalLengthSize(uint64(len(payload))),
 	}
+}
+
+func (s *Sender) append(dst []byte, fin bool, op frame.Opcode, payload []byte, key [4]byte) []byte {
+	h := header(fin, op, payload)
 	if s.Role == Client {
 		h.Masked, h.MaskingKey = true, key
 	}
@@ -198,13 +217,8 @@ func (s *Sender) appendCompressed(dst []byte, fin bool, rsv uint8, op frame.Opco
 	dst = append(dst, make([]byte, frame.MaxHeaderSize)...)
 	dst = s.Compressor.Append(dst, payload, fin)
 	body := dst[start+frame.MaxHeaderSize:]
-	h := frame.Header{
-		Fin:        fin,
-		RSV:        rsv,
-		Opcode:     op,
-		Length:     uint64(len(body)),
-		LengthSize: frame.MinimalLengthSize(uint64(len(body))),
-	}
+	h := header(fin, op, body)
+	h.RSV = rsv
 	if s.Role == Client {
 		h.Masked, h.MaskingKey = true, key
 		frame.Mask(body, key, 0)
@@ -229,7 +243,7 @@ func (s *Sender) Encoded(dst, encoded, payload []byte) ([]byte, error) {
 		return dst, err
 	}
 	if h, _ := frame.Parse(encoded); h.RSV&frame.RSV1 != 0 && s.Compressor != nil && !s.NoContextTakeover {
-		s.Compressor.SetHistory(payload)
+		s.Compressor.Skip(payload)
 	}
 	return append(dst, encoded...), nil
 }

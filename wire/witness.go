@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -25,11 +26,26 @@ type end struct {
 // NewWitness returns a Witness that applies the limits to both directions.
 func NewWitness(limits Limits) *Witness {
 	w := new(Witness)
+	w.begin(limits)
+	return w
+}
+
+func (w *Witness) begin(limits Limits) {
+	*w = Witness{}
 	for _, sender := range []Role{Client, Server} {
 		w.ends[sender].sent.Role = sender.Peer()
 		w.ends[sender].sent.Limits = limits
 	}
-	return w
+}
+
+// Agree says what was agreed on for permessage-deflate, which makes RSV1 legal
+// (RFC 7692 6). Call it before the first byte behind the handshake. The
+// Decompressors are the caller's to give to the Receivers, with the windows of
+// agreed.
+func (w *Witness) Agree(agreed deflate.Params) {
+	client, server := w.Receiver(Client), w.Receiver(Server)
+	client.Compression, client.NoContextTakeover = true, agreed.ClientNoContextTakeover
+	server.Compression, server.NoContextTakeover = true, agreed.ServerNoContextTakeover
 }
 
 // Receiver returns the Receiver that reads what the role sends.
@@ -86,4 +102,43 @@ func (w *Witness) End(sender Role) (broken rfc.Set) {
 		broken.Add(rfc.PingAnswered)
 	}
 	return broken
+}
+
+// WitnessState is what a Witness knows between frames and messages, by the
+// role that sends.
+type WitnessState [2]struct {
+	Offset     int64
+	LastKey    [4]byte // with Keyed, the masking key of its last frame
+	Keyed      bool
+	Closed     bool           // it sent a Close frame, in the bytes that its Receiver has read
+	Sent       bool           // it sent a Close frame
+	Code       rfc.StatusCode // of that
+	Over       bool           // it sends no more bytes
+	Unanswered bool           // a Close came to it before it had sent one
+}
+
+// State returns what the Witness knows. ok is false when a frame or a message
+// is under way or a Ping waits for its Pong, of which a WitnessState has
+// nothing.
+func (w *Witness) State() (state WitnessState, ok bool) {
+	for i := range w.ends {
+		e, r := &w.ends[i], &w.ends[i].sent
+		if r.InFrame() || r.InMessage() || len(e.pings.sent) > 0 || e.pings.forgotten > 0 {
+			return state, false
+		}
+		state[i].Offset, state[i].LastKey, state[i].Keyed, state[i].Closed = r.offset, r.lastKey, r.keyed, r.closed
+		state[i].Sent, state[i].Code, state[i].Over, state[i].Unanswered = e.closed, e.code, e.over, e.unanswer
+	}
+	return state, true
+}
+
+// Resume makes the Witness a new one, with the limits, that goes on where
+// another was in the state.
+func (w *Witness) Resume(limits Limits, state WitnessState) {
+	w.begin(limits)
+	for i := range w.ends {
+		e, r, s := &w.ends[i], &w.ends[i].sent, &state[i]
+		r.offset, r.lastKey, r.keyed, r.closed = s.Offset, s.LastKey, s.Keyed, s.Closed
+		e.closed, e.code, e.over, e.unanswer = s.Sent, s.Code, s.Over, s.Unanswered
+	}
 }

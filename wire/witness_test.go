@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
@@ -129,6 +130,74 @@ func TestWitness(t *testing.T) {
 			}
 			if broken != a.want {
 				t.Errorf("%s: act %d (%v %s) breaks %q, want %q", tt.name, i, a.from, a.line, broken, a.want)
+			}
+		}
+	}
+}
+
+// What was agreed on makes RSV1 legal, and binds each direction by its own
+// parameters.
+func TestWitnessAgrees(t *testing.T) {
+	t.Parallel()
+	const hello, again = "c1 07 f248cdc9c90700", "c1 05 f200110000" // RFC 7692 7.2.3.2
+	w := wire.NewWitness(wire.Limits{})
+	w.Agree(deflate.Params{ServerNoContextTakeover: true})
+	for _, from := range []wire.Role{wire.Client, wire.Server} {
+		w.Receiver(from).Decompressor = deflate.NewDecompressor(15)
+	}
+	for _, tt := range []struct {
+		from wire.Role
+		line string
+		data string
+		want rfc.Set
+	}{
+		{wire.Server, hello, "Hello", rfc.Set{}},
+		{wire.Server, again, "H", rfc.SetOf(rfc.InflatablePayload)},
+		{wire.Client, "c1 87 00000000 f248cdc9c90700", "Hello", rfc.Set{}},
+		{wire.Client, "c1 85 00000001 f200110000^00000001", "Hello", rfc.Set{}},
+		{wire.Server, "c9 00", "", rfc.SetOf(rfc.ReservedBitsZero)},
+	} {
+		var data string
+		var broken rfc.Set
+		for _, ev := range readAll(t, nextOf(w, tt.from), notation(t, tt.line)) {
+			if broken = broken.Union(ev.Broken); ev.Kind == wire.Data {
+				data += ev.Data
+			}
+		}
+		if data != tt.data || broken != tt.want {
+			t.Errorf("%v sends %s: %q, breaks %v, want %q, %v", tt.from, tt.line, data, broken, tt.data, tt.want)
+		}
+	}
+}
+
+// A Witness that was put away between frames goes on as if it had not been.
+func TestWitnessResumes(t *testing.T) {
+	t.Parallel()
+	for _, v := range corpus(t) {
+		w, again := wire.NewWitness(limitsOf(v)), wire.NewWitness(limitsOf(v))
+		for _, s := range v.Steps {
+			if s.Part != "frames" && s.Part != "end" {
+				continue
+			}
+			if state, ok := again.State(); ok {
+				again = new(wire.Witness)
+				again.Resume(limitsOf(v), state)
+			}
+			from := roleOf(s.From)
+			if s.Part == "end" {
+				if got, want := again.End(from), w.End(from); got != want {
+					t.Errorf("%s: the end breaks %v, want %v", v.Name, got, want)
+				}
+				continue
+			}
+			for _, b := range bytewise(s.Bytes) {
+				want := readAll(t, nextOf(w, from), b)
+				if got := readAll(t, nextOf(again, from), b); !slices.Equal(got, want) {
+					t.Fatalf("%s: %s", v.Name, difference(got, want))
+				}
+				if state, ok := again.State(); ok {
+					again.Resume(limitsOf(v), state)
+				}
 			}
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"time"
 
 	kflate "github.com/klauspost/compress/flate"
@@ -17,7 +16,6 @@ import (
 type result struct {
 	out      int // bytes, without the four that are taken off
 	compress time.Duration
-	inflate  time.Duration
 	active   int    // bytes of the compressor, after the last message
 	idle     string // KiB
 	allocs   float64
@@ -32,6 +30,7 @@ var codecs = []codec{
 	ours(deflate.Fastest, 15, true), ours(deflate.Default, 15, true), ours(deflate.Best, 15, true),
 	ours(deflate.Fastest, 12, true), ours(deflate.Default, 12, true), ours(deflate.Best, 12, true),
 	ours(deflate.Default, 9, true),
+	pooled(deflate.Default, 15), pooled(deflate.Default, 12),
 	ours(deflate.Fastest, 15, false), ours(deflate.Default, 15, false),
 	standard(1, true), standard(6, true), standard(1, false), standard(6, false),
 	klauspost(1, true), klauspost(6, true), klauspost(1, false),
@@ -45,10 +44,9 @@ func mode(takeover bool) string {
 	return "reset"
 }
 
-// conversation compresses all messages with step and then decompresses them
-// with back, and takes the times, the memory and the allocations of the
-// former.
-func conversation(c corpus, make func() (step func(dst, m []byte) []byte), back func(packed [][]byte) time.Duration) result {
+// conversation compresses all messages with step, and takes the time and the
+// allocations.
+func conversation(c corpus, make func() (step func(dst, m []byte) []byte)) result {
 	var r result
 	size := 0
 	for _, m := range c.messages {
@@ -56,8 +54,6 @@ func conversation(c corpus, make func() (step func(dst, m []byte) []byte), back 
 	}
 	step := make()
 	dst := step(bytes.Repeat([]byte{0}, 2*size+4096)[:0], c.messages[0])
-	arena := bytes.Repeat([]byte{0}, 2*size+64*len(c.messages))[:0]
-	packed := slices.Grow([][]byte(nil), len(c.messages))
 	step = make()
 
 	var before, after runtime.MemStats
@@ -67,13 +63,10 @@ func conversation(c corpus, make func() (step func(dst, m []byte) []byte), back 
 	for _, m := range c.messages {
 		dst = step(dst[:0], m)
 		r.out += len(dst)
-		arena = append(arena, dst...)
-		packed = append(packed, arena[len(arena)-len(dst):])
 	}
 	r.compress = now() - start
 	runtime.ReadMemStats(&after)
 	r.allocs = float64(after.Mallocs - before.Mallocs)
-	r.inflate = back(packed)
 	return r
 }
 
@@ -89,34 +82,31 @@ func ours(level deflate.Level, bits int, takeover bool) codec {
 				}
 				return z.Append(dst, m, true)
 			}
-		}, func(packed [][]byte) time.Duration {
-			d := deflate.NewDecompressor(bits)
-			start := now()
-			for i, p := range packed {
-				if !takeover {
-					d.Reset()
-				}
-				size := 0
-				for {
-					out, n, err := d.Next(p)
-					if err != nil {
-						panic(err)
-					}
-					size += len(out)
-					p = p[n:]
-					if n == 0 && len(out) == 0 {
-						break
-					}
-				}
-				if out, err := d.Finish(); err != nil || len(out) > 0 || size != len(c.messages[i]) {
-					panic("not what went in")
-				}
-			}
-			return now() - start
 		})
 		r.active = z.Size()
 		z.Compact()
 		r.idle = fmt.Sprintf("%.1f", float64(z.Size())/1024)
+		return r
+	}}
+}
+
+// pooled keeps nothing but the history between messages, as connections do that
+// share compressors.
+func pooled(level deflate.Level, bits int) codec {
+	return codec{fmt.Sprintf("wiretrue default, %d bits, takeover, compact at once", bits), func(c corpus) result {
+		var history []byte
+		r := conversation(c, func() func(dst, m []byte) []byte {
+			z := deflate.NewCompressor(bits, level)
+			history = history[:0]
+			return func(dst, m []byte) []byte {
+				z.SetHistory(history)
+				dst = z.Append(dst, m, true)
+				history = z.AppendHistory(history[:0])
+				return dst
+			}
+		})
+		r.active = cap(history)
+		r.idle = fmt.Sprintf("%.1f", float64(cap(history))/1024)
 		return r
 	}}
 }
@@ -132,7 +122,7 @@ type sink struct{ b []byte }
 
 func (s *sink) Write(p []byte) (int, error) { s.b = append(s.b, p...); return len(p), nil }
 
-func writerCodec(name string, takeover bool, open func(io.Writer) flateWriter, back func(packed [][]byte) time.Duration) codec {
+func writerCodec(name string, takeover bool, open func(io.Writer) flateWriter) codec {
 	return codec{name + ", " + mode(takeover), func(c corpus) result {
 		s := new(sink)
 		active := heapOf(func() any { return open(s) })
@@ -148,11 +138,6 @@ func writerCodec(name string, takeover bool, open func(io.Writer) flateWriter, b
 				w.Flush()
 				return s.b[:len(s.b)-4]
 			}
-		}, func(packed [][]byte) time.Duration {
-			if back == nil || !takeover {
-				return 0
-			}
-			return back(packed)
 		})
 		r.active = active
 		r.idle = "same"
@@ -167,8 +152,6 @@ func standard(level int, takeover bool) codec {
 			panic(err)
 		}
 		return f
-	}, func(packed [][]byte) time.Duration {
-		return readerBack(packed, func(r io.Reader) io.Reader { return stdflate.NewReader(r) })
 	})
 }
 
@@ -179,27 +162,7 @@ func klauspost(level int, takeover bool) codec {
 			panic(err)
 		}
 		return f
-	}, func(packed [][]byte) time.Duration {
-		return readerBack(packed, func(r io.Reader) io.Reader { return kflate.NewReader(r) })
 	})
-}
-
-// readerBack decompresses the messages as one stream, the way that costs a
-// reader the least: no Reset and no dictionary between messages.
-func readerBack(packed [][]byte, open func(io.Reader) io.Reader) time.Duration {
-	var all []byte
-	for _, p := range packed {
-		all = append(append(all, p...), 0, 0, 0xff, 0xff)
-	}
-	buf := make([]byte, 32<<10)
-	start := now()
-	r := open(bytes.NewReader(all))
-	for {
-		if _, err := r.Read(buf); err != nil {
-			break
-		}
-	}
-	return now() - start
 }
 
 // stateless is klauspost's compressor without tables of its own, with the last
@@ -221,7 +184,7 @@ func stateless(window int) codec {
 				}
 				return s.b[:max(0, len(s.b)-4)]
 			}
-		}, func(packed [][]byte) time.Duration { return 0 })
+		})
 		r.active = 2 * window
 		r.idle = fmt.Sprintf("%.1f", float64(window)/1024)
 		return r

@@ -1,14 +1,15 @@
-"""Compress a conversation with zlib and print bytes and seconds.
+"""Compress or inflate a conversation with zlib and print bytes and seconds.
 
 Standard input: for each message its length as four bytes, big endian, and
-the message. Arguments: window bits, level, "takeover" or "reset".
+the message. Arguments: window bits, level, "takeover", "reset" or
+"inflate".
 """
 import struct
 import sys
 import time
 import zlib
 
-bits, level, takeover = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "takeover"
+bits, level, mode = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 data = sys.stdin.buffer.read()
 messages = []
 while data:
@@ -20,7 +21,11 @@ best = None
 for _ in range(3):
     total = 0
     start = time.process_time()
-    if takeover:
+    if mode == "inflate":
+        d = zlib.decompressobj(-bits)
+        for m in messages:
+            total += len(d.decompress(m + b"\0\0\xff\xff"))
+    elif mode == "takeover":
         c = zlib.compressobj(level, zlib.DEFLATED, -bits, 8)
         for m in messages:
             total += len(c.compress(m)) + len(c.flush(zlib.Z_SYNC_FLUSH)) - 4

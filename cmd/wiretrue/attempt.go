@@ -25,7 +25,7 @@ func (a *attempt) begin() {
 
 func (a *attempt) trace() *websocket.Trace {
 	return &websocket.Trace{
-		Handshake: func(_ *websocket.Conn, _, response []byte, _ error) { a.answered.Store(int64(len(response))) },
+		Handshake: func(_ *websocket.Conn, h *websocket.HandshakeTrace) { a.answered.Store(int64(len(h.Response))) },
 		Sent:      func(*websocket.Conn, []byte) { a.sentAt.Store(time.Now().UnixNano()) },
 	}
 }
@@ -36,25 +36,4 @@ func (a *attempt) lastByte(heard time.Time) time.Time {
 		return sent
 	}
 	return heard
-}
-
-// both calls the functions of a, which has no Received and no Ended, and then
-// those of b.
-func both(a, b *websocket.Trace) *websocket.Trace {
-	return &websocket.Trace{
-		Handshake: func(c *websocket.Conn, request, response []byte, err error) {
-			a.Handshake(c, request, response, err)
-			if b.Handshake != nil {
-				b.Handshake(c, request, response, err)
-			}
-		},
-		Received: b.Received,
-		Sent: func(c *websocket.Conn, p []byte) {
-			a.Sent(c, p)
-			if b.Sent != nil {
-				b.Sent(c, p)
-			}
-		},
-		Ended: b.Ended,
-	}
 }

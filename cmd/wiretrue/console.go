@@ -201,6 +201,7 @@ type event struct {
 	Event       string    `json:"event"` // "open", "message", "end"
 	URL         string    `json:"url,omitempty"`
 	Subprotocol string    `json:"subprotocol,omitempty"`
+	Compression string    `json:"compression,omitempty"` // the extension as it was agreed on
 	Type        string    `json:"type,omitempty"`
 	Size        *int      `json:"size,omitempty"` // in bytes
 	Text        *string   `json:"text,omitempty"`

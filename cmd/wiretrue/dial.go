@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,9 +40,11 @@ type dialFlags struct {
 	pingInterval   duration
 	pingTimeout    duration
 	maxMessage     size
+	compress       compress
 	reconnect      bool
 
 	verbose, hex bool
+	record       recordFlags
 	format       *choice
 }
 
@@ -65,13 +68,7 @@ sent as basic credentials. Proxies are taken from the environment.
 On a terminal lines can be edited, and called back with the arrow keys. A line
 that begins with a slash is a command:
 
-  /ping             send a ping and tell the round-trip time
-  /close [CODE [REASON]]
-                    close the connection, with 1000 if no code is given
-  /text TEXT        send a text message, even under -b
-  /hex DIGITS       send a binary message, its bytes in hexadecimal
-  /help             list the commands
-  //...             send the line, with one slash
+` + indented(commandHelp) + `
 
 In a pipe such lines are messages like any other, unless --commands is given.
 
@@ -126,10 +123,12 @@ another code with 56.
 	flags.Var(&f.pingInterval, "ping-interval", "`DURATION` of silence after which a ping is sent; 0: never")
 	flags.Var(&f.pingTimeout, "ping-timeout", "`DURATION` in which that ping must be answered")
 	flags.Var(&f.maxMessage, "max-message", "`SIZE` of the largest message that is taken")
+	f.compress.add(flags, "offer to compress messages (RFC 7692), under these `PARAMETERS` if there are any, as server_max_window_bits=10,client_no_context_takeover")
 	flags.BoolVar(&f.reconnect, "reconnect", false, "connect again when the connection is lost, after a wait that grows")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell the traffic on standard error, as serve does")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes too; implies -v")
 	f.format = formatFlag(cmd)
+	f.record.add(cmd)
 	return cmd
 }
 
@@ -162,39 +161,24 @@ func cutResolve(s string) (from, to string, ok bool) {
 	return net.JoinHostPort(strings.ToLower(host), port), net.JoinHostPort(address, port), true
 }
 
-// checkURL completes the URL and says what is wrong with one that cannot be
-// dialled.
-func checkURL(raw string) (*url.URL, error) {
+// parseURL completes the URL, and leaves it to the library to find what cannot
+// be dialled.
+func parseURL(raw string) (*url.URL, error) {
 	if !strings.Contains(raw, "://") {
 		raw = "ws://" + raw
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		if inner := new(url.Error); errors.As(err, &inner) {
-			err = inner.Err
+			err = inner.Err // without the URL, which may hold a password
 		}
-		return nil, usageError("URL: %q: %v; expected ws://host[:port]/path or wss://...", raw, err)
-	}
-	switch u.Scheme {
-	case "ws", "wss", "http", "https":
-		if u.Hostname() == "" {
-			return nil, usageError("URL: %q has no host; expected ws://host[:port]/path", raw)
-		}
-	case "ws+unix":
-		if strings.HasPrefix(u.Path, ":") || u.Path == "" {
-			return nil, usageError("URL: %q names no socket; expected ws+unix:///path/of/socket:/path", raw)
-		}
-	default:
-		return nil, usageError("URL: %q has the scheme %s; expected ws, wss or ws+unix", raw, u.Scheme)
-	}
-	if strings.Contains(raw, "#") {
-		return nil, usageError("URL: %q has a fragment, which is never sent; write %%23 for a # in the path", raw)
+		return nil, usageError("URL: %v; expected ws://host[:port]/path or wss://...", err)
 	}
 	return u, nil
 }
 
 func (f *dialFlags) run(ctx context.Context, raw string, stdin, stdout, stderr *os.File) error {
-	u, err := checkURL(raw)
+	u, err := parseURL(raw)
 	if err != nil {
 		return err
 	}
@@ -206,6 +190,12 @@ func (f *dialFlags) run(ctx context.Context, raw string, stdin, stdout, stderr *
 	if err != nil {
 		return err
 	}
+	recorder, err := f.record.start(stderr)
+	if err != nil {
+		return err
+	}
+	defer recorder.stop()
+	opts.Trace = websocket.JoinTraces(opts.Trace, recorder.trace())
 	return s.run(ctx, opts)
 }
 
@@ -225,9 +215,12 @@ func (f *dialFlags) check() error {
 	case f.unixSocket != "" && len(f.resolve.values) > 0:
 		return usageError("--unix-socket and --resolve both say where to connect to; expected one of them")
 	}
-	for _, name := range f.protocols {
+	for i, name := range f.protocols {
 		if !handshake.IsToken(name) {
 			return usageError("--protocol: %q; expected a name of letters, digits and !#$%%&'*+-.^_`|~", name)
+		}
+		if slices.Contains(f.protocols[:i], name) {
+			return usageError("--protocol: %q is there twice", name)
 		}
 	}
 	if !handshake.IsFieldValue(f.origin) {
@@ -248,6 +241,7 @@ func (f *dialFlags) options(s *session) (*websocket.RedialOptions, error) {
 	o.Subprotocols = f.protocols
 	o.Origin = f.origin
 	o.ReadLimit = int64(f.maxMessage)
+	o.Compression = f.compress.options(false)
 	o.PingInterval = time.Duration(f.pingInterval)
 	o.PingTimeout = max(time.Duration(f.pingTimeout), time.Millisecond)
 	o.HandshakeTimeout = time.Duration(f.connectTimeout)
@@ -259,7 +253,7 @@ func (f *dialFlags) options(s *session) (*websocket.RedialOptions, error) {
 	}
 	o.Trace = s.attempt.trace()
 	if f.verbose || f.hex {
-		o.Trace = both(o.Trace, story.Live(s.console.notices(), story.Options{
+		o.Trace = websocket.JoinTraces(o.Trace, story.Live(s.console.notices(), story.Options{
 			Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(s.stderr),
 		}))
 	}

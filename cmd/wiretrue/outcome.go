@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -26,6 +27,8 @@ func dialOutcome(err error, f *dialFlags, u *url.URL, a *attempt) *outcome {
 	secure := u.Scheme == "wss" || u.Scheme == "https"
 	timeout := net.Error(nil)
 	switch {
+	case errors.Is(err, websocket.ErrInput):
+		return &outcome{exitUsage, "wiretrue dial: " + trimmed(err) + "\nTry 'wiretrue dial --help'."}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		stage := "the TCP connection"
 		if a.connected.Load() {
@@ -85,6 +88,8 @@ func tlsOutcome(err error, u *url.URL) *outcome {
 		what = fmt.Sprintf("the certificate is not for %s: %v", u.Hostname(), hostname)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		what = fmt.Sprintf("the certificate is valid from %s to %s only", invalid.Cert.NotBefore.Format(time.DateOnly), invalid.Cert.NotAfter.Format(time.DateOnly))
+	case strings.Contains(what, "certificate required"):
+		what = "the server wants a client certificate, which --cert brings"
 	case strings.Contains(what, "EOF"):
 		what = "the server ended the connection during the TLS handshake"
 	}
@@ -102,7 +107,10 @@ func trimmed(err error) string {
 
 // handshakeOutcome says why the upgrade came to nothing.
 func handshakeOutcome(e *websocket.HandshakeError, f *dialFlags, u *url.URL, a *attempt) *outcome {
+	alert := new(net.OpError)
 	switch {
+	case errors.As(e.Err, &alert) && alert.Op == "remote error": // how crypto/tls marks an alert of the peer
+		return tlsOutcome(alert, u)
 	case e.Err != nil && e.Rule == 0 && a.answered.Load() == 0:
 		how := "the server ended the connection without an answer"
 		if errors.Is(e.Err, syscall.ECONNRESET) {
@@ -135,10 +143,16 @@ func handshakeOutcome(e *websocket.HandshakeError, f *dialFlags, u *url.URL, a *
 func refusal(e *websocket.HandshakeError, f *dialFlags, u *url.URL) string {
 	words := firstLine(e)
 	switch {
+	case e.Status == http.StatusBadRequest && (u.Scheme == "ws" || u.Scheme == "http") && bytes.Contains(e.Body, []byte("HTTPS")):
+		return "the server speaks TLS there; wss:// in place of ws:// may be right"
 	case e.Status == http.StatusForbidden && f.origin != "" && (words == "" || strings.Contains(strings.ToLower(words), "origin")):
 		return fmt.Sprintf("Origin %s not allowed", f.origin)
 	case e.Header.Get("Location") != "":
-		return fmt.Sprintf("redirected to %s; -L follows", e.Header.Get("Location"))
+		text := "redirected to " + printable([]byte(e.Header.Get("Location")))
+		if !f.location {
+			text += "; -L follows"
+		}
+		return text
 	case e.Status == http.StatusUnauthorized:
 		text := "credentials are missing or wrong"
 		if scheme := e.Header.Get("Www-Authenticate"); scheme != "" {

@@ -114,7 +114,7 @@ client, and explains the protocol's rules and codes.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServe(stdin, stdout, stderr), newDial(stdin, stdout, stderr), newExplain(), newVersion())
+	root.AddCommand(newServe(stdin, stdout, stderr), newDial(stdin, stdout, stderr), newInspect(stdin, stdout, stderr), newExplain(), newVersion(), newMan())
 	return root
 }
 

@@ -32,7 +32,9 @@ type serveFlags struct {
 	anyOrigin  bool
 	quiet, hex bool
 	format     *choice
+	record     recordFlags
 	maxMessage size
+	compress   compress
 	drain      duration
 }
 
@@ -60,7 +62,8 @@ answers, a second one cuts them.`,
   wiretrue serve --listen 127.0.0.1:0 -x
   wiretrue serve --tls --listen 0.0.0.0:8443
   wiretrue serve --cert cert.pem --key key.pem --origin https://example.com
-  wiretrue serve -T json | jq .`,
+  wiretrue serve -T json | jq .
+  wiretrue serve --record traffic.pcapng`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), stdout, stderr) },
 	}
@@ -74,9 +77,11 @@ answers, a second one cuts them.`,
 	flags.Var(&f.origins, "origin", "`ORIGIN` from which browsers may connect too, as https://example.com or https://*.example.com; may be repeated")
 	flags.BoolVar(&f.anyOrigin, "any-origin", false, "let pages from everywhere connect")
 	flags.Var(&f.maxMessage, "max-message", "`SIZE` of the largest message that is taken")
+	f.compress.add(flags, "agree to compress messages (RFC 7692), under these `PARAMETERS` if there are any, as server_max_window_bits=10,client_no_context_takeover")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not tell the traffic")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes too")
 	f.format = formatFlag(cmd)
+	f.record.add(cmd)
 	flags.Var(&f.drain, "drain", "`DURATION` that connections get to end after Ctrl-C")
 	return cmd
 }
@@ -101,20 +106,26 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr *os.File) error {
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	out := &output{w: stdout, lost: drain} // a server that nobody listens to has done its work
-	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	opts := websocket.AcceptOptions{Origins: f.origins.values, AnyOrigin: f.anyOrigin}
 	opts.ReadLimit = int64(f.maxMessage)
-	opts.Logger = logger
+	opts.Compression = f.compress.options(true)
+	opts.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	if !f.quiet {
 		opts.Trace = story.Live(out, story.Options{Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(stdout)})
 	}
+	recorder, err := f.record.start(stderr)
+	if err != nil {
+		return err
+	}
+	defer recorder.stop()
+	opts.Trace = websocket.JoinTraces(opts.Trace, recorder.trace())
 	services := newServices(opts)
 	server := &http.Server{
 		Handler:           services,
 		TLSConfig:         config,
 		ReadHeaderTimeout: 10 * time.Second,
 		Protocols:         new(http.Protocols),
-		ErrorLog:          log.New(&quietLog{out: logger, quiet: f.quiet}, "", 0),
+		ErrorLog:          log.New(httpLog{stderr}, "", 0),
 	}
 	server.Protocols.SetHTTP1(true) // whose upgrade it is
 
@@ -256,16 +267,13 @@ func baseURL(scheme string, addr net.Addr, config *tls.Config) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// quietLog passes on what net/http complains about, but for TLS handshakes
-// that browsers break off when they do not trust a certificate yet.
-type quietLog struct {
-	out   *slog.Logger
-	quiet bool
-}
+// httpLog passes on what net/http complains about, but for the TLS handshakes
+// that browsers break off while they do not trust a certificate yet.
+type httpLog struct{ w io.Writer }
 
-func (q *quietLog) Write(p []byte) (int, error) {
-	if !q.quiet {
-		q.out.Warn(string(bytes.TrimSpace(p)))
+func (l httpLog) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("TLS handshake error")) && (bytes.Contains(p, []byte("unknown certificate")) || bytes.HasSuffix(p, []byte("EOF\n"))) {
+		return len(p), nil
 	}
-	return len(p), nil
+	return l.w.Write(p)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/cmd/internal/story"
 )
 
 // session is one run of dial: one connection, or with --reconnect one after
@@ -102,7 +103,14 @@ func (s *session) connections(ctx context.Context, opts *websocket.RedialOptions
 }
 
 func (s *session) opened(c *websocket.Conn) {
-	s.console.event(event{Event: "open", URL: s.url.Redacted(), Subprotocol: c.Subprotocol()})
+	s.console.event(event{Event: "open", URL: s.url.Redacted(), Subprotocol: c.Subprotocol(), Compression: c.Compression()})
+	switch {
+	case !s.flags.compress.on:
+	case c.Compression() == "":
+		s.console.note("the server does not compress")
+	default:
+		s.console.note("compressed by %s", c.Compression())
+	}
 	if s.console.interactive {
 		with := ""
 		if c.Subprotocol() != "" {
@@ -132,6 +140,9 @@ func (s *session) tell(o *outcome, c *websocket.Conn) {
 		}
 	}
 	s.console.event(e)
+	if c != nil && c.Compression() != "" {
+		s.console.note("%s", story.Saved(c.Stats()))
+	}
 	if o.text != "" {
 		s.console.note("%s", o.text)
 	}
@@ -293,9 +304,9 @@ func (s *session) handle(ctx context.Context, c *websocket.Conn, ln line) (close
 			s.unsent = &ln // for the next connection
 		}
 	case "ping":
-		s.ping(ctx, c, t.payload)
+		s.ping(ctx, c)
 	case "pong":
-		s.console.note("/pong: the library cannot send a Pong that answers nothing yet")
+		c.Pong(ctx, []byte(t.payload)) // the end of the connection tells why it failed
 	case "help":
 		s.console.note("%s", commandHelp)
 	case "close":
@@ -305,10 +316,7 @@ func (s *session) handle(ctx context.Context, c *websocket.Conn, ln line) (close
 	return false
 }
 
-func (s *session) ping(ctx context.Context, c *websocket.Conn, payload string) {
-	if payload != "" {
-		s.console.note("/ping: the library cannot choose the payload of a Ping yet; sending one of its own")
-	}
+func (s *session) ping(ctx context.Context, c *websocket.Conn) {
 	go func() {
 		rtt, err := c.Ping(ctx)
 		if err != nil {

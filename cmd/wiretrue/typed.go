@@ -9,24 +9,29 @@ import (
 	"unicode/utf8"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/wire/frame"
 )
 
 // typed is what a line of standard input asks for.
 type typed struct {
 	do      string // "send", "ping", "pong", "close", "help" or "nothing"
 	message websocket.Message
-	payload string // of a ping or pong
+	payload string // of a pong
 	code    websocket.StatusCode
 	reason  string
 }
 
 const commandHelp = `/ping                   send a ping and tell the round-trip time
+/pong [TEXT]            send a pong that answers no ping
 /close [CODE [REASON]]  close the connection, with 1000 if no code is given
 /text TEXT              send a text message
 /hex DIGITS             send a binary message, its bytes in hexadecimal
 /help                   this list
 //...                   send the line, with one slash
 Ctrl-D closes with 1000, Ctrl-C with 1001.`
+
+// indented is a text as a part of another one.
+func indented(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") }
 
 // parse reads a line. commands says that one that begins with a slash is a
 // command.
@@ -62,11 +67,16 @@ func send(typ websocket.MessageType, b []byte) typed {
 func parseCommand(text string) (typed, error) {
 	command, rest, _ := strings.Cut(text, " ")
 	switch command {
-	case "/ping", "/pong":
-		if len(rest) > 125 {
-			return typed{}, fmt.Errorf("%s: the payload has %d bytes; expected 125 at most", command, len(rest))
+	case "/ping":
+		if rest != "" {
+			return typed{}, fmt.Errorf("/ping: %.40q; expected nothing, since the payload tells which ping a pong answers", rest)
 		}
-		return typed{do: command[1:], payload: rest}, nil
+		return typed{do: "ping"}, nil
+	case "/pong":
+		if len(rest) > frame.MaxControlPayload {
+			return typed{}, fmt.Errorf("/pong: the payload has %d bytes; expected %d at most", len(rest), frame.MaxControlPayload)
+		}
+		return typed{do: "pong", payload: rest}, nil
 	case "/close":
 		return parseClose(rest)
 	case "/text":

@@ -13,34 +13,51 @@ function tell(event) {
   fs.writeSync(1, JSON.stringify(event) + '\n');
 }
 
-function watch(ws, conn) {
+// deflate makes the options of what is to be agreed on.
+function deflate(d) {
+  return d && {
+    threshold: 0,
+    serverMaxWindowBits: d.serverBits,
+    clientMaxWindowBits: d.clientBits,
+    serverNoContextTakeover: d.serverFresh,
+    clientNoContextTakeover: d.clientFresh,
+  };
+}
+
+function watch(ws, conn, echo) {
   conns[conn] = ws;
-  ws.on('message', (data, binary) => tell({ kind: 'message', conn, binary, data: data.toString('base64') }));
+  if (echo) ws.on('message', (data, binary) => ws.send(data, { binary }));
+  else ws.on('message', (data, binary) => tell({ kind: 'message', conn, binary, data: data.toString('base64') }));
   ws.on('ping', (data) => tell({ kind: 'ping', conn, data: data.toString('base64') }));
   ws.on('pong', (data) => tell({ kind: 'pong', conn, data: data.toString('base64') }));
   ws.on('close', (code, reason) => tell({ kind: 'closed', conn, code, reason: reason.toString() }));
 }
 
 const commands = {
-  listen({ cert, key, subprotocols }) {
+  listen({ cert, key, subprotocols, compression, echo }) {
     const server = cert
       ? https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) })
       : http.createServer();
     const wss = new WebSocket.Server({
       server,
+      perMessageDeflate: deflate(compression) || false,
       handleProtocols: (offered) => (subprotocols || []).find((name) => offered.has(name)) || false,
     });
     wss.on('connection', (ws) => {
       const conn = Math.max(1, conns.length);
       ws.on('error', (err) => tell({ kind: 'note', conn, reason: err.message }));
-      watch(ws, conn);
+      watch(ws, conn, echo);
       tell({ kind: 'open', conn, subprotocol: ws.protocol });
     });
     server.listen(0, '127.0.0.1', () => tell({ kind: 'listening', port: server.address().port }));
   },
-  dial({ url, ca, origin, subprotocols }) {
+  dial({ url, ca, origin, subprotocols, compression, echo }) {
     const conn = Math.max(1, conns.length);
-    const ws = new WebSocket(url, subprotocols, { origin, ca: ca && fs.readFileSync(ca) });
+    const ws = new WebSocket(url, subprotocols, {
+      origin,
+      ca: ca && fs.readFileSync(ca),
+      perMessageDeflate: deflate(compression) || true,
+    });
     let answered = false;
     ws.on('unexpected-response', (req, res) => {
       answered = true;
@@ -49,7 +66,7 @@ const commands = {
     });
     ws.on('error', (err) => tell({ kind: answered ? 'note' : 'error', conn, reason: err.message }));
     ws.on('open', () => { answered = true; tell({ kind: 'open', conn, subprotocol: ws.protocol }); });
-    watch(ws, conn);
+    watch(ws, conn, echo);
   },
   send({ conn, binary, data }) {
     const bytes = Buffer.from(data, 'base64');

@@ -11,6 +11,10 @@ import ssl
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    ServerPerMessageDeflateFactory,
+)
 
 conns = [None]
 
@@ -20,13 +24,34 @@ def tell(kind, conn=0, data=b"", **more):
     print(json.dumps({"kind": kind, "conn": conn, "data": data, **more}), flush=True)
 
 
-async def watch(ws):
+def deflate(c, factory):
+    """Returns what the library is to be told about compression."""
+    d = c.get("compression")
+    if not d:
+        return {}
+    return {
+        "compression": None,
+        "extensions": [
+            factory(
+                server_no_context_takeover=d["serverFresh"],
+                client_no_context_takeover=d["clientFresh"],
+                server_max_window_bits=d["serverBits"],
+                client_max_window_bits=d["clientBits"],
+            )
+        ],
+    }
+
+
+async def watch(ws, echo=False):
     """Tells of the messages and the end of a connection."""
     conn = len(conns)
     conns.append(ws)
     tell("open", conn, subprotocol=ws.subprotocol or "")
     try:
         async for message in ws:
+            if echo:
+                await ws.send(message)
+                continue
             binary = isinstance(message, bytes)
             tell("message", conn, message if binary else message.encode(), binary=binary)
     except websockets.ConnectionClosed:
@@ -55,7 +80,13 @@ async def listen(c):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(c["cert"], c["key"])
     server = await websockets.serve(
-        watch, "127.0.0.1", 0, ssl=context, subprotocols=c.get("subprotocols"), max_size=None
+        lambda ws: watch(ws, c.get("echo")),
+        "127.0.0.1",
+        0,
+        ssl=context,
+        subprotocols=c.get("subprotocols"),
+        max_size=None,
+        **deflate(c, ServerPerMessageDeflateFactory),
     )
     tell("listening", port=server.sockets[0].getsockname()[1])
 
@@ -72,6 +103,7 @@ async def dial(c):
             origin=c.get("origin") or None,
             subprotocols=c.get("subprotocols"),
             max_size=None,
+            **deflate(c, ClientPerMessageDeflateFactory),
         )
     except websockets.InvalidStatusCode as e:
         conns.append(None)
@@ -80,7 +112,7 @@ async def dial(c):
         conns.append(None)
         tell("error", conn, reason=str(e))
     else:
-        go(watch(ws))
+        go(watch(ws, c.get("echo")))
 
 
 async def send(c):

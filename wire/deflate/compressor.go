@@ -23,7 +23,7 @@ type effort struct {
 }
 
 var efforts = [...]effort{
-	Default: {depth: 12, short: 32, lazy: 32, nice: 96},
+	Default: {depth: 12, short: 32, lazy: 24, nice: 96},
 	Fastest: {},
 	Best:    {depth: 512, short: 512, lazy: maxMatch, nice: maxMatch},
 }
@@ -132,17 +132,52 @@ func (c *Compressor) Compact() {
 // most a window. With SetHistory it lets many connections share a few
 // Compressors, each keeping only its history between messages.
 func (c *Compressor) AppendHistory(dst []byte) []byte {
-	return append(dst, c.history()...)
+	return appendWindow(dst, c.history(), c.window)
 }
 
 // SetHistory is Reset, and then makes history the bytes that the next message
-// may refer to, of which the last window counts. They are copied, and entered
-// into the tables, which takes about a nanosecond or two for each.
+// may refer to, of which the last window counts. They are copied; the next
+// message enters them into the tables, which takes about a nanosecond or two
+// for each.
 func (c *Compressor) SetHistory(history []byte) {
 	c.Reset()
 	c.takeTables()
 	c.take(history[max(0, len(history)-c.window):])
 	c.skip()
+}
+
+// Skip makes p a part of the history, as if it had been a message that was
+// compressed: for one that the peer gets compressed by another Compressor. It
+// copies p, and does nothing in the middle of a message.
+func (c *Compressor) Skip(p []byte) {
+	if c.started {
+		return
+	}
+	p = p[max(0, len(p)-c.window):]
+	if c.head == nil {
+		c.buf = slide(c.buf, p, c.window)
+		return
+	}
+	for len(p) > 0 {
+		p = p[c.take(p):]
+		c.skip()
+	}
+}
+
+// slide appends p, at most a window, to a history, of which the last window
+// bytes stay.
+func slide(history, p []byte, window int) []byte {
+	keep := history[max(0, len(history)+len(p)-window):]
+	return appendWindow(history[:copy(history, keep)], p, window)
+}
+
+// appendWindow appends p to dst, which it makes larger in steps that end at a
+// window: a history may be kept for long.
+func appendWindow(dst, p []byte, window int) []byte {
+	if n := len(dst) + len(p); n > cap(dst) {
+		dst = append(make([]byte, 0, max(n, min(2*n, window))), dst...)
+	}
+	return append(dst, p...)
 }
 
 // Size returns the bytes of memory held now.

@@ -150,7 +150,7 @@ func (d *Decompressor) betweenMessages() bool {
 // most a window. With SetHistory it lets many connections share a few
 // Decompressors, each keeping only its history between messages.
 func (d *Decompressor) AppendHistory(dst []byte) []byte {
-	return append(dst, d.history()...)
+	return appendWindow(dst, d.history(), d.window)
 }
 
 func (d *Decompressor) history() []byte {

@@ -1,7 +1,10 @@
 // Package deflate compresses and decompresses the messages of a WebSocket
 // connection as permessage-deflate (RFC 7692) describes, on bytes alone: it
-// knows DEFLATE (RFC 1951), messages and windows, but no frames and no
-// negotiation.
+// knows DEFLATE (RFC 1951), messages, windows and what is negotiated of them,
+// but no frames.
+//
+// [Params] are what the two ends agree on: [Choose] is the server's part in
+// that, [Confirm] the client's.
 //
 // A [Compressor] turns messages into DEFLATE blocks that end on the flush of
 // RFC 7692 section 7.2.1, and a [Decompressor] takes them in, in pieces of any

@@ -187,7 +187,7 @@ func TestBomb(t *testing.T) {
 	if len(bomb) > 100<<10 {
 		t.Fatalf("the bomb has %d bytes", len(bomb))
 	}
-	for bits := 8; bits <= 15; bits++ {
+	for _, bits := range windows() {
 		d := NewDecompressor(bits)
 		in, total, largest := bomb, 0, 0
 		var before, after runtime.MemStats
@@ -213,6 +213,31 @@ func TestBomb(t *testing.T) {
 		}
 		if taken := after.TotalAlloc - before.TotalAlloc; taken > 128<<10 {
 			t.Errorf("%d bits: %d bytes were allocated", bits, taken)
+		}
+	}
+}
+
+// TestNothingOfAnother: what a Decompressor was used for before it was Reset
+// cannot be referred to, whether its memory is kept or its history was handed
+// over.
+func TestNothingOfAnother(t *testing.T) {
+	t.Parallel()
+	secret := bytes.Repeat([]byte("somebody else's message "), 50)
+	c := NewCompressor(12, Default)
+	first, again := c.Append(nil, secret, true), c.Append(nil, secret, true)
+	d := NewDecompressor(12)
+	for name, forget := range map[string]func(){
+		"Reset":      func() { d.Reset() },
+		"SetHistory": func() { d.SetHistory([]byte("one's own")) },
+		"Compact":    func() { d.Compact(); d.Reset() },
+	} {
+		d.Reset()
+		inflateAll(t, d, first)
+		forget()
+		out, err := inflate(d, again, len(again))
+		var e *Error
+		if !errors.As(err, &e) || e.Fault != DistanceBeyondHistory || len(out) > 0 {
+			t.Errorf("behind %s: %q, %v", name, out, err)
 		}
 	}
 }

@@ -75,12 +75,9 @@ func (c *Compressor) history() []byte {
 	return c.buf[max(c.oldest, c.at-c.window):c.at]
 }
 
-// skip makes all that was taken history.
-func (c *Compressor) skip() {
-	c.enter(c.end)
-	c.at = c.end
-	c.from = c.end
-}
+// skip makes all that was taken history. The next parse enters it into the
+// tables.
+func (c *Compressor) skip() { c.at, c.from = c.end, c.end }
 
 // take copies as much of p as there is room for into buf, moving the window to
 // the front when the end is reached.

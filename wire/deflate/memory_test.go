@@ -107,7 +107,7 @@ func TestNoAllocation(t *testing.T) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	for _, l := range levels {
-		for bits := 8; bits <= 15; bits++ {
+		for _, bits := range windows() {
 			c, d := NewCompressor(bits, l.level), NewDecompressor(bits)
 			var sent, received []byte // histories
 			pool, unpool := NewCompressor(bits, l.level), NewDecompressor(bits)
@@ -182,5 +182,52 @@ func TestPanics(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+// TestSkip: messages that another Compressor made are history, too.
+func TestSkip(t *testing.T) {
+	t.Parallel()
+	for _, l := range levels {
+		for _, bits := range windows() {
+			c, d := NewCompressor(bits, l.level), NewDecompressor(bits)
+			other := NewCompressor(bits, l.level)
+			var total, without int
+			plain := NewCompressor(bits, l.level)
+			for i := range 300 {
+				shared := event(i)
+				if i%31 == 0 {
+					shared = bytes.Repeat(shared, 1+i*i/20) // up to several windows
+				}
+				other.Reset()
+				if out := inflateAll(t, d, other.Append(nil, shared, true)); !bytes.Equal(out, shared) {
+					t.Fatalf("%s, %d bits, message %d of the other: other bytes", l.name, bits, i)
+				}
+				c.Skip(shared)
+				if i%17 == 0 { // the history alone takes it in, too
+					c.Compact()
+					c.Skip(nil)
+					for range 3 {
+						other.Reset()
+						inflateAll(t, d, other.Append(nil, shared, true))
+						c.Skip(shared)
+					}
+					if n := c.Size(); n > 1<<bits+4<<10 {
+						t.Fatalf("%s, %d bits: %d bytes when compact", l.name, bits, n)
+					}
+				}
+				m := event(i + 1000)
+				packed := c.Append(nil, m, true)
+				total += len(packed)
+				if out := inflateAll(t, d, packed); !bytes.Equal(out, m) {
+					t.Fatalf("%s, %d bits, message %d: other bytes", l.name, bits, i)
+				}
+				plain.Reset()
+				without += len(plain.Append(nil, m, true))
+			}
+			if total > without*2/3 {
+				t.Errorf("%s, %d bits: %d bytes, %d without any history", l.name, bits, total, without)
+			}
+		}
 	}
 }

@@ -6,23 +6,29 @@ import "math/bits"
 // leave out positions, ever more of them: the bytes may be incompressible.
 const manyMisses = 128
 
-// looksRandom guesses from a sample of p whether its bytes are incompressible.
-// Of 64 random bytes 57 or so are different ones, of most other 64 bytes much
-// fewer.
+// looksRandom guesses from three samples of p whether its bytes are
+// incompressible: of 64 random bytes 57 or so are different ones, of most other
+// 64 bytes much fewer. The beginning is not looked at, since what is compressed
+// often has a header that is not.
 func looksRandom(p []byte) bool {
 	const sample = 64
 	if len(p) < 8*sample {
 		return false
 	}
-	var seen [4]uint64
-	for _, b := range p[:sample] {
-		seen[b>>6] |= 1 << (b & 63)
+	for quarter := 1; quarter <= 3; quarter++ {
+		var seen [4]uint64
+		for _, b := range p[len(p)/4*quarter:][:sample] {
+			seen[b>>6] |= 1 << (b & 63)
+		}
+		different := 0
+		for _, s := range seen {
+			different += bits.OnesCount64(s)
+		}
+		if different <= 48 {
+			return false
+		}
 	}
-	different := 0
-	for _, s := range seen {
-		different += bits.OnesCount64(s)
-	}
-	return different > 48
+	return true
 }
 
 // parse turns bytes from at on into literals and matches, up to limit or

@@ -12,7 +12,7 @@ import (
 func TestParts(t *testing.T) {
 	t.Parallel()
 	for _, l := range levels {
-		for bits := 8; bits <= 15; bits++ {
+		for _, bits := range windows() {
 			t.Run(fmt.Sprintf("%s/%d", l.name, bits), func(t *testing.T) {
 				t.Parallel()
 				rng := rand.New(rand.NewPCG(uint64(bits), uint64(l.level)))
@@ -76,7 +76,7 @@ func TestTinyParts(t *testing.T) {
 func TestReset(t *testing.T) {
 	t.Parallel()
 	for _, l := range levels {
-		for bits := 8; bits <= 15; bits++ {
+		for _, bits := range windows() {
 			c := NewCompressor(bits, l.level)
 			for i, m := range messages() {
 				if i%5 == 0 {
@@ -97,7 +97,7 @@ func TestIncompressible(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, l := range levels {
-		for bits := 8; bits <= 15; bits++ {
+		for _, bits := range windows() {
 			c := NewCompressor(bits, l.level)
 			for _, n := range []int{1, 10, 100, 1000, 10_000, 100_000, 1_000_000} {
 				m := make([]byte, n)

@@ -107,7 +107,7 @@ func TestZlibReadsUs(t *testing.T) {
 	all := messages()
 	var groups []zlibGroup
 	for _, l := range levels {
-		for bits := 8; bits <= 15; bits++ {
+		for _, bits := range windows() {
 			for _, takeover := range []bool{true, false} {
 				g := zlibGroup{mode: "decompress", bits: bits, level: int(l.level), takeover: takeover}
 				c := NewCompressor(bits, l.level)
@@ -142,7 +142,7 @@ func TestWeReadZlib(t *testing.T) {
 		}
 	}
 	var groups []zlibGroup
-	for bits := 9; bits <= 15; bits++ {
+	for _, bits := range windows()[1:] {
 		for _, p := range [][3]int{{0, 8, 0}, {1, 8, 0}, {6, 8, 0}, {9, 9, 0}, {6, 1, 0}, {6, 8, 1}, {6, 8, 3}, {6, 8, 4}} {
 			for _, takeover := range []bool{true, false} {
 				groups = append(groups, zlibGroup{"compress", bits, p[0], p[1], p[2], takeover, all})
@@ -178,7 +178,7 @@ func TestNoLargerThanZlib(t *testing.T) {
 		all = append(all, event(i))
 	}
 	var groups []zlibGroup
-	for bits := 9; bits <= 15; bits++ {
+	for _, bits := range windows()[1:] {
 		groups = append(groups, zlibGroup{"compress", bits, 6, 8, 0, true, all})
 	}
 	for i, answer := range python(t, groups) {

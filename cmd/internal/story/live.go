@@ -75,7 +75,7 @@ func (l *live) begin(c *websocket.Conn, title string, own capture.Party, tls boo
 	return k
 }
 
-func (l *live) handshake(c *websocket.Conn, request, response []byte, err error) {
+func (l *live) handshake(c *websocket.Conn, h *websocket.HandshakeTrace) {
 	now := time.Now()
 	title, own, tls := "", capture.Unknown, false
 	if c != nil {
@@ -90,10 +90,10 @@ func (l *live) handshake(c *websocket.Conn, request, response []byte, err error)
 	k := l.begin(c, title, own, tls)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.a.Bytes(wire.Client, now, 0, request)
-	k.a.Bytes(wire.Server, now, 0, response)
+	k.a.Bytes(wire.Client, h.Begun, 0, h.Request)
+	k.a.Bytes(wire.Server, now, 0, h.Response)
 	if c == nil {
-		k.finish(l, c, now, err)
+		k.finish(l, c, now, h.Err)
 	}
 }
 
@@ -155,6 +155,9 @@ func (k *liveConn) finish(l *live, c *websocket.Conn, now time.Time, cause error
 		k.t.Report(report)
 		return
 	}
+	if c != nil && c.Compression() != "" {
+		k.t.note(Saved(c.Stats()))
+	}
 	if c != nil || cause != nil && len(report.Findings) == 0 {
 		k.t.note(why(cause))
 	}
@@ -197,4 +200,17 @@ func (t *Telling) note(s string) {
 		t.more("this end: %s", safe(s))
 		t.flush()
 	}
+}
+
+// Saved says in words what compression has saved on a connection that has
+// agreed on it.
+func Saved(s websocket.Stats) string {
+	return "compression: received " + saved(s.Received) + ", sent " + saved(s.Sent)
+}
+
+func saved(c websocket.Counts) string {
+	if c.Compressed == 0 {
+		return "nothing compressed"
+	}
+	return fmt.Sprintf("%d bytes as %d (%.2f times smaller)", c.Uncompressed, c.Compressed, float64(c.Uncompressed)/float64(c.Compressed))
 }

@@ -97,6 +97,7 @@ type Telling struct {
 	p      *Printer
 	number int // 0: it is the only one
 	start  time.Time
+	titled bool
 	buf    bytes.Buffer
 	told   map[string]int // findings told, by ID
 	where  string         // the connection's addresses or whatever names it
@@ -111,7 +112,7 @@ func (p *Printer) Conn(number int, title string) *Telling {
 // Record tells a record. It is what to pass to capture.New.
 func (t *Telling) Record(r capture.Record) {
 	if t.p.o.Format == "json" {
-		if !t.hidden(&r) {
+		if !t.p.o.Hidden(&r) {
 			t.json(struct {
 				Conn int `json:"conn,omitempty"`
 				capture.Record
@@ -121,15 +122,20 @@ func (t *Telling) Record(r capture.Record) {
 	}
 	if t.start.IsZero() {
 		t.start = beginning(&r)
-		if !t.p.o.Quiet {
-			t.title(t.start)
-		}
 	}
-	if !t.hidden(&r) {
+	if !t.titled && !t.p.o.Quiet {
+		t.title(t.start)
+	}
+	t.titled = true
+	if !t.p.o.Hidden(&r) {
 		t.text(&r)
 	}
 	t.flush()
 }
+
+// Since sets the time from which the story counts. It is that of the first
+// record if nothing else is said before.
+func (t *Telling) Since(start time.Time) { t.start = start }
 
 // beginning is the time of a record's first byte.
 func beginning(r *capture.Record) time.Time {
@@ -195,15 +201,15 @@ func (t *Telling) flush() {
 	t.buf.Reset()
 }
 
-// hidden reports whether the record is not to be told.
-func (t *Telling) hidden(r *capture.Record) bool {
+// Hidden reports whether the options keep the record from being told.
+func (o *Options) Hidden(r *capture.Record) bool {
 	if r.Kind == capture.KindFinding {
 		return false
 	}
-	if t.p.o.Quiet {
+	if o.Quiet {
 		return true
 	}
-	hide := t.p.o.Hide
+	hide := o.Hide
 	if len(hide) == 0 {
 		return false
 	}

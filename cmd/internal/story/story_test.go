@@ -77,6 +77,11 @@ const (
 		" | Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo= | Sec-WebSocket-Protocol: chat\n"
 )
 
+// compressed adds the extension to a head.
+func compressed(head, extension string) string {
+	return strings.TrimSuffix(head, "\n") + " | Sec-WebSocket-Extensions: " + extension + "\n"
+}
+
 var scenes = []struct {
 	name    string
 	options Options
@@ -167,6 +172,25 @@ var scenes = []struct {
 		0.24 client 8a 84 11223344 "ping"^11223344
 		0.5 server c1 05 f248cdc9c9
 		1.5 client 88 85 a1b2c3d4 "\x03\xe8bye"^a1b2c3d4`},
+	{"requests and responses", Options{}, request + response + `
+		0.1 client 81 99 01010101 "{\"id\":1,\"method\":\"price\"}"^01010101
+		0.1 server 81 19 "{\"method\":\"hello\",\"id\":1}"
+		0.1123 server 81 10 "{\"id\":1, \"ok\":1}"
+		0.2 client 81 90 02020202 "{\"id\":1, \"ok\":1}"^02020202
+		0.3 client 81 96 03030303 "{\"id\":\"a2\",\"get\":true}"^03030303
+		0.45 server 01 04 "{\"id"
+		0.46 server 80 07 "\":\"a2\"}"`},
+	{"compressed", Options{}, compressed(request, "permessage-deflate; client_max_window_bits") + compressed(response, "permessage-deflate") + `
+		0.2 client c1 87 37fa213d f248cdc9c90700^37fa213d
+		0.21 server c1 07 f248cdc9c90700
+		0.22 server c1 05 f200110000
+		0.23 server 41 03 f248cd 80 04 c9c90700
+		0.24 client c1 85 01020304 "Hello"^01020304`},
+	{"compressed, from the middle", Options{}, `
+		0.1 server c1 05 f200110000
+		0.2 server c1 05 f200110000
+		0.3 server c1 07 f248cdc9c90700
+		0.4 server c1 05 f200110000`},
 	{"quiet", Options{Quiet: true}, request + response + `
 		0.2 client 81 85 37fa213d "Hello"^37fa213d
 		0.3 server 83 00`},

@@ -101,6 +101,10 @@ func (t *Telling) net(r *capture.Record) {
 	case capture.NetMiddle:
 		t.line(r.At, r.From, "TCP was open before the capture began%s", text)
 	case capture.NetResent:
+		if e.Bytes == 0 && e.Text != "" {
+			t.line(r.At, r.From, "sends its %s again", safe(e.Text))
+			return
+		}
 		t.line(r.At, r.From, "sends %d bytes again%s", e.Bytes, text)
 	case capture.NetZeroWindow:
 		t.line(r.At, r.From, "takes no more bytes: its window is closed%s", text)
@@ -108,6 +112,8 @@ func (t *Telling) net(r *capture.Record) {
 		t.line(r.At, r.From, "takes bytes again, after %v%s", e.Duration, text)
 	case capture.NetKeepAlive:
 		t.line(r.At, r.From, "TCP keep-alive%s", text)
+	case capture.NetTLSRecord:
+		t.line(r.At, r.From, "TLS record%s, %s", text, plural(int(e.Bytes), "byte"))
 	case capture.NetAlert:
 		t.line(r.At, r.From, "TLS alert%s", text)
 	case capture.NetTLS:
@@ -268,10 +274,9 @@ func (t *Telling) onFrame(r *capture.Record) {
 				words += " " + quote(string(reason), lineText)
 			}
 		}
-	} else if s := excerpt(f.Payload, f.Header.Opcode == frame.Text && !f.Compressed); s != "" {
-		if f.Compressed {
-			s = "compressed " + s
-		}
+	} else if f.Compressed {
+		words += "  compressed " + spaced(f.Payload.Bytes, lineBytes, f.Payload.Size)
+	} else if s := excerpt(f.Payload, f.Header.Opcode == frame.Text); s != "" {
 		words += "  " + s
 	}
 	if f.Cut {
@@ -309,7 +314,8 @@ func (t *Telling) hex(f *capture.Frame) {
 
 func (t *Telling) message(r *capture.Record) {
 	m := r.Message
-	if m.Frames <= 1 && !m.Cut {
+	defer t.answer(m)
+	if m.Frames <= 1 && !m.Cut && !m.Compressed {
 		return // its frame has told it
 	}
 	frames := fmt.Sprintf("%d frames, #%d to #%d", m.Frames, m.FirstFrame, m.LastFrame)
@@ -317,17 +323,25 @@ func (t *Telling) message(r *capture.Record) {
 		frames = fmt.Sprintf("frame #%d", m.FirstFrame)
 	}
 	line := fmt.Sprintf("%s message (%s), %s", m.Type, frames, plural(int(m.Size), "byte"))
-	switch {
-	case m.Compressed:
-		line += ", compressed"
-	case m.Cut:
-	default:
-		line += "  " + excerpt(m.Payload, m.Type == "text")
+	if m.Compressed {
+		line += fmt.Sprintf(" inflated from %d", m.WireSize)
+	}
+	if s := excerpt(m.Payload, m.Type == "text"); s != "" && (m.Compressed || !m.Cut) {
+		line += "  " + s
+	}
+	if m.NotInflated != "" {
+		line += t.p.palette.warning(", no further: " + m.NotInflated)
 	}
 	if m.Cut {
 		line += t.p.palette.warning(", not whole")
 	}
 	t.more("  %s", line)
+}
+
+func (t *Telling) answer(m *capture.Message) {
+	if m.Answers != 0 {
+		t.more("  answers the message with the id %s after %v", quote(m.ID, 40), m.After)
+	}
 }
 
 func (t *Telling) onClose(r *capture.Record) {
@@ -499,7 +513,7 @@ func (t *Telling) numbers(r *capture.Report) {
 		if (x == "0" || x == "-" || x == "0s") && x == y {
 			return
 		}
-		fmt.Fprintf(&t.buf, "  %-32s%16s%16s\n", name, x, y)
+		fmt.Fprintf(&t.buf, "  %-34s%14s%16s\n", name, x, y)
 	}
 	row("bytes", c.Bytes, s.Bytes)
 	row("frames", c.Frames, s.Frames)
@@ -507,6 +521,7 @@ func (t *Telling) numbers(r *capture.Report) {
 	row("binary messages", c.Binary, s.Binary)
 	row("fragmented messages", c.Fragmented, s.Fragmented)
 	row("compressed messages", c.Compressed, s.Compressed)
+	row("compression, times smaller", ratio(c), ratio(s))
 	row("payload of messages", c.DataPayload, s.DataPayload)
 	row("frame headers, bytes", c.HeaderBytes, s.HeaderBytes)
 	row("message size, least", least(c.Sizes), least(s.Sizes))
@@ -517,14 +532,41 @@ func (t *Telling) numbers(r *capture.Report) {
 	row("round trip of its pings, least", trip(c.RTT, c.RTT.Min), trip(s.RTT, s.RTT.Min))
 	row("round trip of its pings, median", trip(c.RTT, c.RTT.Median), trip(s.RTT, s.RTT.Median))
 	row("round trip of its pings, most", trip(c.RTT, c.RTT.Max), trip(s.RTT, s.RTT.Max))
+	row("messages a second", rate(c), rate(s))
+	row("header bytes for one of payload", overhead(c), overhead(s))
+	row("response to its requests, least", trip(c.Response, c.Response.Min), trip(s.Response, s.Response.Min))
+	row("response to its requests, median", trip(c.Response, c.Response.Median), trip(s.Response, s.Response.Median))
+	row("response to its requests, most", trip(c.Response, c.Response.Max), trip(s.Response, s.Response.Max))
 	row("longest silence", c.LongestIdle, s.LongestIdle)
 	row("gaps", c.Gaps, s.Gaps)
 	row("bytes missing", c.Missing, s.Missing)
 	row("bytes not understood", c.Skipped, s.Skipped)
 	if r.Handshake != nil {
-		fmt.Fprintf(&t.buf, "  %-32s%16v\n", "opening handshake", r.Opening)
+		fmt.Fprintf(&t.buf, "  %-34s%14v\n", "opening handshake", r.Opening)
 	}
-	fmt.Fprintf(&t.buf, "  %-32s%16v\n", "from the first byte to the last", r.Stop.Sub(r.Start))
+	fmt.Fprintf(&t.buf, "  %-34s%14v\n", "from the first byte to the last", r.Stop.Sub(r.Start))
+}
+
+// ratio is how many bytes of a message one on the wire stands for.
+func ratio(n *capture.Numbers) string {
+	if n.Compressed == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", n.Compression)
+}
+
+func overhead(n *capture.Numbers) string {
+	if n.Overhead == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", n.Overhead)
+}
+
+func rate(n *capture.Numbers) string {
+	if n.MessageRate == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3g", n.MessageRate)
 }
 
 func least(s capture.Spread) string  { return some(s, fmt.Sprint(s.Min)) }

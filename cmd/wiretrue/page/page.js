@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const here = location.origin.replace(/^http/, "ws");
-const longest = 4096; // bytes of a message that are shown
+const longest = 1024; // bytes of a message that are shown
 const most = 1000; // lines that are kept
 
 let socket = null;
@@ -13,7 +13,7 @@ for (const path of ["/echo", "/chat", "/time", "/services"]) {
   $("urls").append(new Option("", here + path));
 }
 
-function show(kind, what, text, type = "") {
+function show(kind, what, text, type, size = "") {
   const line = document.createElement("li");
   line.className = kind;
   line.dataset.type = type;
@@ -22,10 +22,13 @@ function show(kind, what, text, type = "") {
   const label = document.createElement("span");
   label.className = "what";
   label.textContent = what;
+  const bytes = document.createElement("span");
+  bytes.className = "size";
+  bytes.textContent = size;
   const content = document.createElement("span");
   content.className = "content";
   content.textContent = text;
-  line.append(time, label, content);
+  line.append(time, label, bytes, content);
   const log = $("log");
   const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
   log.append(line);
@@ -37,9 +40,10 @@ function showMessage(direction, data) {
   const text = typeof data === "string";
   const size = text ? new TextEncoder().encode(data).length : data.byteLength;
   let content = text ? data.slice(0, longest) : toHex(new Uint8Array(data).subarray(0, longest));
-  if (size > longest && (!text || data.length > longest)) content += ` … (${size} bytes)`;
+  if (size > longest && (!text || data.length > longest)) content += " …";
   const arrow = direction === "sent" ? "→" : "←";
-  show(direction, `${arrow} ${text ? "text" : "binary"} ${size}`, content, text ? "text" : "binary");
+  const type = text ? "text" : "binary";
+  show(direction, `${arrow} ${type}`, content, type, `${size} B`);
   counts[direction]++;
   $("counts").textContent = `${counts.sent} sent, ${counts.received} received`;
 }

@@ -1,12 +1,11 @@
-package wire
+package utf8
 
 import (
-	"bytes"
 	"testing"
 	"unicode/utf8"
 )
 
-// firstImpossible is what utf8Checker.check tells of a text in one piece, by
+// firstImpossible is what Checker.Check tells of a text in one piece, by
 // way of unicode/utf8 alone.
 func firstImpossible(p []byte) (bad int, whole bool) {
 	for i := 0; i < len(p); {
@@ -27,18 +26,18 @@ func firstImpossible(p []byte) (bad int, whole bool) {
 
 // checkInPieces reads p cut before each byte whose bit is set in cuts.
 func checkInPieces(p []byte, cuts uint) (bad int, whole bool) {
-	var c utf8Checker
+	var c Checker
 	start := 0
 	for end := 1; end <= len(p); end++ {
 		if end < len(p) && cuts>>end&1 == 0 {
 			continue
 		}
-		if i := c.check(p[start:end]); i < end-start {
+		if i := c.Check(p[start:end]); i < end-start {
 			return start + i, false
 		}
 		start = end
 	}
-	return len(p), c.whole()
+	return len(p), c.Whole()
 }
 
 func compareUTF8(t *testing.T, p []byte) {
@@ -104,20 +103,4 @@ func FuzzUTF8(f *testing.F) {
 			t.Fatalf("% x cut at %b: first impossible byte %d, whole %v; want %d, %v", p, cuts, bad, whole, wantBad, wantWhole)
 		}
 	})
-}
-
-func BenchmarkUTF8(b *testing.B) {
-	for name, text := range map[string][]byte{
-		"ascii": bytes.Repeat([]byte("a"), 4096),
-		"greek": bytes.Repeat([]byte("κ"), 2048),
-		"bad":   append(bytes.Repeat([]byte("κ"), 2047), 0xff),
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			b.ReportAllocs()
-			for b.Loop() {
-				new(utf8Checker).check(text)
-			}
-		})
-	}
 }

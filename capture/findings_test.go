@@ -1,0 +1,396 @@
+package capture_test
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/wire/frame"
+)
+
+// scene makes steps of lines: when in seconds, who, and what.
+//
+//	0.5 client http GET / HTTP/1.1 | Host: a || body    a head; | ends a line, in the body ~
+//	1.0 server 81 05 "Hello"                            in the debug notation
+//	2.0 server gap 12
+//	2.5 server net zero-window 3s                       or opened, resent 1400, ...
+//	3.0 client fin                                      or rst, timeout, stopped
+func scene(t testing.TB, text string) (steps []step) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		when, rest, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok {
+			continue
+		}
+		who, what, _ := strings.Cut(rest, " ")
+		seconds, err := strconv.ParseFloat(when, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := step{from: roleOf(who), at: 1 + time.Duration(math.Round(seconds*1e9))}
+		word, arg, _ := strings.Cut(what, " ")
+		switch word {
+		case "http":
+			head, body, _ := strings.Cut(arg, " || ")
+			s.b = []byte(strings.ReplaceAll(head, " | ", "\r\n") + "\r\n\r\n" + strings.ReplaceAll(body, "~", "\r\n"))
+		case "upgrade":
+			s.b = []byte(goodRequest)
+		case "switch":
+			s.b = []byte(goodResponse)
+		case "gap":
+			if s.gap, err = strconv.ParseInt(arg, 10, 64); err != nil {
+				t.Fatal(err)
+			}
+		case "fin", "rst", "timeout", "stopped":
+			s.end = capture.How(word)
+		case "net":
+			kind, arg, _ := strings.Cut(arg, " ")
+			s.net = &capture.NetEvent{Kind: capture.NetKind(kind)}
+			s.net.Bytes, _ = strconv.ParseInt(arg, 10, 64)
+			s.net.Duration, _ = time.ParseDuration(arg)
+			if s.net.Kind == capture.NetTLS {
+				s.net.TLS = &capture.TLSFacts{Version: "TLS 1.3", ALPN: arg, Decrypted: true}
+			}
+		default:
+			if s.b, err = frame.AppendNotation(nil, what); err != nil {
+				t.Fatal(err)
+			}
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+const upgraded = "0 client upgrade\n0.01 server switch\n"
+
+const asks = "0 client http GET /chat?room=1 HTTP/1.1 | Host: a.example | Upgrade: websocket | Connection: Upgrade" +
+	" | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13"
+
+// wanted is a finding as the table has it.
+type wanted struct {
+	id       string
+	severity capture.Severity
+	fault    capture.Party
+	says     string // in what was seen, in the mistake, or in what to do
+}
+
+// Each thing that a capture can tell beyond the rules' words: which mistake it
+// was, why the upgrade failed, why the connection ended, where it stalled, what
+// anybody on the way can read.
+func TestFindings(t *testing.T) {
+	t.Parallel()
+	const (
+		switching = "6455-4.1-switching-protocols"
+		accept    = "6455-4.2.2-accept-matches-key"
+		before    = "6455-7.1.2-close-before-end"
+	)
+	refused := func(status string, more ...string) string {
+		return asks + "\n0.1 server http HTTP/1.1 " + strings.Join(append([]string{status, "Content-Length: 0"}, more...), " | ") + "\n0.2 server fin\n0.3 client fin"
+	}
+	frames := func(n int, line func(i int) string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%d.5 %s\n", 1+i, line(i))
+		}
+		return b.String()
+	}
+	for _, tt := range []struct {
+		name    string
+		options capture.Options
+		scene   string
+		want    []wanted // all findings
+	}{
+		{"nothing", capture.Options{}, upgraded + `0.2 client 88 82 01020304 03e8^01020304
+			0.3 server 88 02 03e8
+			0.4 server fin
+			0.5 client fin`, nil},
+
+		// Which mistake the accept value is.
+		{"hexadecimal digest", capture.Options{}, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: YzgwZjRlZTcxMThiYTdjNDliYzAyNTdmZmNlN2E5MzBmYzNiYTQ0Mg==",
+			[]wanted{{accept, capture.Error, capture.Server, "hexadecimal text of the digest"}}},
+		{"another connection's key", capture.Options{OtherKeys: func() []string { return []string{"AAAAAAAAAAAAAAAAAAAAAA==", "AQIDBAUGBwgJCgsMDQ4PEC=="} }},
+			asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=",
+			[]wanted{{accept, capture.Error, capture.Between, "another connection's key"}}},
+
+		// The upgrade that failed.
+		{"200", capture.Options{}, refused("200 OK"), []wanted{{switching, capture.Error, capture.Server, "a page was served"}}},
+		{"301", capture.Options{}, refused("301 Moved Permanently", "Location: https://a.example/chat/"), []wanted{{switching, capture.Error, capture.Unknown, `Location "https://a.example/chat/"`}}},
+		{"400", capture.Options{}, refused("400 Bad Request"), []wanted{{switching, capture.Error, capture.Client, "did not like the request"}}},
+		{"400 of a TLS port", capture.Options{}, refused("400 The plain HTTP request was sent to HTTPS port"), []wanted{{switching, capture.Error, capture.Client, "TLS port"}}},
+		{"401", capture.Options{}, refused("401 Unauthorized"), []wanted{{switching, capture.Error, capture.Client, "credentials"}}},
+		{"403", capture.Options{}, refused("403 Forbidden"), []wanted{{switching, capture.Error, capture.Unknown, "does not allow this client"}}},
+		{"403 for the origin", capture.Options{}, strings.Replace(refused("403 Forbidden"), " | Upgrade:", " | Origin: https://b.example | Upgrade:", 1),
+			[]wanted{{"6455-10.2-origin-allowed", capture.Warning, capture.Client, "https://b.example"}, {switching, capture.Error, capture.Unknown, "is not that of the host"}}},
+		{"404", capture.Options{}, refused("404 Not Found"), []wanted{{switching, capture.Error, capture.Unknown, "nothing is at this path"}}},
+		{"426", capture.Options{}, refused("426 Upgrade Required", "Sec-WebSocket-Version: 13"), []wanted{{switching, capture.Error, capture.Client, "another version"}}},
+		{"502", capture.Options{}, refused("502 Bad Gateway"), []wanted{{switching, capture.Error, capture.Between, "a gateway got no good answer"}}},
+		{"a status that nobody knows", capture.Options{}, refused("599 ?"), []wanted{{switching, capture.Error, capture.Server, "the server failed"}}},
+		{"hop-by-hop headers removed", capture.Options{}, `0 client http GET /chat HTTP/1.1 | Host: a.example | Via: 1.1 proxy | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
+			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0
+			0.2 server fin
+			0.3 client fin`, []wanted{
+			{"6455-4.1-request-upgrade", capture.Error, capture.Between, "Via shows that a proxy was on the way"},
+			{"6455-4.1-request-connection", capture.Error, capture.Between, "removed or changed the hop-by-hop headers"},
+			{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"},
+		}},
+		{"TLS to a plain port", capture.Options{}, `0 client 160301 00c8 01 0000c4 0303
+			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0`, []wanted{{"9112-2.1-request-syntax", capture.Error, capture.Client, "TLS was spoken to a plain port"}}},
+		{"plain HTTP to a TLS port", capture.Options{}, asks + "\n0.1 server 150303 0002 0246\n0.2 server fin", []wanted{{"9112-2.1-response-syntax", capture.Error, capture.Client, "plain HTTP was spoken to a TLS port"}}},
+		{"HTTP/2 by ALPN", capture.Options{TLS: true}, "0 server net tls h2\n" + strings.Replace(asks, "0 ", "0.1 ", 1) + "\n0.2 server http HTTP/1.1 400 Bad Request | Content-Length: 0",
+			[]wanted{{switching, capture.Error, capture.Client, ""}, {"capture-http2-by-alpn", capture.Error, capture.Client, "h2"}}},
+
+		// Why it closed.
+		{"an idle timeout", capture.Options{}, upgraded + `0.2 client 81 85 37fa213d "Hello"^37fa213d
+			60.25 server fin
+			60.3 client fin`, []wanted{{before, capture.Warning, capture.Server, "FIN without a Close"}, {"capture-idle-timeout", capture.Warning, capture.Between, "nginx"}}},
+		{"an idle timeout of one side alone", capture.Options{}, upgraded + frames(100, func(int) string { return "server 81 02 \"hi\"" }) + `100.2 client rst`,
+			[]wanted{{before, capture.Warning, capture.Client, "RST without a Close"}, {"capture-idle-timeout", capture.Warning, capture.Between, "last bytes of the client"}}},
+		{"no timeout", capture.Options{}, upgraded + `0.2 client 81 85 37fa213d "Hello"^37fa213d
+			13.25 server fin
+			13.3 client fin`, []wanted{{before, capture.Warning, capture.Server, ""}}},
+		{"pings without answers", capture.Options{}, upgraded + `10 server 89 01 "1"
+			20 server 89 01 "2"
+			25 server 88 02 03f0
+			25.1 client rst`, []wanted{{"6455-5.5.1-close-answered", capture.Warning, capture.Client, "in place of a Close"}, {"capture-unanswered-pings", capture.Warning, capture.Client, "2 Pings of the server had no Pong"}}},
+		{"too large a message", capture.Options{}, upgraded + `1 client 82 ff 0000000000011170 01020304 "a"*70000
+			1.1 server 88 02 03f1
+			1.2 client 88 82 01020305 03f1^01020305
+			1.3 server fin
+			1.4 client fin`, []wanted{{"capture-close-after-large-message", capture.Warning, capture.Unknown, "70000 bytes from the client"}}},
+		{"an end inside a frame", capture.Options{}, upgraded + `1 server 82 05 "ab"
+			1.1 server rst`, []wanted{{"6455-7.1.5-end-between-frames", capture.Error, capture.Server, "after 2 of the frame's 5 bytes"}, {before, capture.Warning, capture.Server, "RST"}}},
+		{"data behind a Close", capture.Options{}, upgraded + `1 server 88 02 03e8
+			1.1 server 81 04 "late"
+			1.2 client 88 82 01020304 03e8^01020304
+			1.3 server fin
+			1.4 client fin`, []wanted{{"6455-5.5.1-no-data-after-close", capture.Error, capture.Server, "TEXT length 4"}}},
+
+		// Stalls.
+		{"retransmissions", capture.Options{}, upgraded + strings.Repeat("1 server net retransmission 1400\n", 3), []wanted{{"capture-retransmissions", capture.Note, capture.Between, "3 retransmissions of the server, 4200 bytes"}}},
+		{"a closed window", capture.Options{}, upgraded + "1 client net zero-window\n4 client net window-open 3s", []wanted{{"capture-zero-window", capture.Warning, capture.Client, "1 time, for 3s together"}}},
+		{"a ping behind a large frame", capture.Options{}, upgraded + `1 client 82 ff 0000000000011170 01020304 "a"*35000
+			1.2 server 89 01 "1"
+			2 client "a"*35000
+			2.1 client 8a 81 01020306 "1"^01020306`, []wanted{{"capture-ping-behind-message", capture.Warning, capture.Client, "took 900ms while a frame of 70000 bytes"}}},
+		{"crumbs", capture.Options{}, upgraded + "1 server " + strings.Repeat("81 01 61 ", 1000), []wanted{{"capture-tiny-frames", capture.Note, capture.Server, "1000 data frames with 1.0 bytes"}}},
+		{"a flood", capture.Options{ControlRate: 5}, upgraded + "1 server " + strings.Repeat("8a 00 ", 6), append(
+			[]wanted{}, wanted{"6455-10.4-control-rate", capture.Warning, capture.Server, "more than 5 control frames"})},
+
+		// What anybody on the way can read.
+		{"a token in a URL", capture.Options{}, strings.Replace(asks, "room=1", "access_token=abcdefgh", 1) + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: yA9O5xGLp8SbwCV//OepMPw7pEI=",
+			[]wanted{{"capture-secret-in-url", capture.Warning, capture.Client, `"access_token" of the request target, 8 characters`}}},
+		{"a token in a URL inside TLS", capture.Options{TLS: true}, strings.Replace(asks, "room=1", "access_token=abcdefgh", 1) + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: yA9O5xGLp8SbwCV//OepMPw7pEI=", nil},
+		{"keys that count", capture.Options{}, upgraded + frames(6, func(i int) string { return fmt.Sprintf("client 82 80 %08x", 0x1000+7*i) }),
+			[]wanted{{"capture-predictable-masking-keys", capture.Warning, capture.Client, "the one before plus a fixed number"}}},
+		{"keys that come again", capture.Options{}, upgraded + frames(8, func(i int) string { return "client 82 80 " + []string{"a1b2c3d4", "99887766", "13243546"}[i%3] }),
+			[]wanted{{"capture-predictable-masking-keys", capture.Warning, capture.Client, "again and again"}}},
+		{"a key that stays", capture.Options{}, upgraded + "1 client 82 80 00000000 82 80 00000000", []wanted{{"6455-5.3-fresh-masking-key", capture.Error, capture.Client, "all zeros"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			steps := scene(t, tt.scene)
+			all, report := records(tt.options, steps, nil)
+			var got []*capture.Finding
+			for _, r := range all {
+				if f := r.Finding; f != nil && f.ID != "6455-5.5.3-pong-answers-ping" {
+					got = append(got, f)
+				}
+			}
+			for i := range max(len(got), len(tt.want)) {
+				switch {
+				case i >= len(got):
+					t.Errorf("%s is missing", tt.want[i].id)
+				case i >= len(tt.want):
+					t.Errorf("found %s, too: %+v", got[i].ID, got[i])
+				default:
+					checkFinding(t, got[i], tt.want[i])
+				}
+			}
+			if report.Errors+report.Warnings+report.Notes < len(got) {
+				t.Errorf("the report counts %d, %d and %d", report.Errors, report.Warnings, report.Notes)
+			}
+			checkBytes(t, steps, all)
+			cutEverywhere(t, tt.options, steps)
+		})
+	}
+}
+
+func checkFinding(t *testing.T, f *capture.Finding, want wanted) {
+	t.Helper()
+	words := f.Seen + "\n" + f.Mistake + "\n" + f.Do
+	if f.ID != want.id || f.Severity != want.severity || f.Fault != want.fault || !strings.Contains(words, want.says) {
+		t.Errorf("found %s, %s, by %s: %s\nwant %+v", f.ID, f.Severity, f.Fault, words, want)
+	}
+	if f.Expected == "" || f.Do == "" || f.Name == "" || f.At.IsZero() {
+		t.Errorf("%s lacks something: %+v", f.ID, f)
+	}
+	if f.Offset >= 0 && (f.Stream < f.Offset || f.From == "") {
+		t.Errorf("%s has no place: %+v", f.ID, f)
+	}
+}
+
+// How it ended, as both sides saw it.
+func TestEndings(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		scene string
+		want  string // how, who began, the code, what client and server are told
+		words string
+	}{
+		{"clean", `1 client 88 85 01020304 "\x03\xe8bye"^01020304
+			1.2 server 88 05 "\x03\xe8bye"
+			1.3 server fin
+			1.4 client fin`, "clean client 1000 1000 1000", `Closed by the client with 1000 Normal Closure ("bye"), 990ms after the last frame; the other side answered. Both programs are told 1000`},
+		{"both at once", `1 client 88 82 01020304 03e8^01020304
+			1 server 88 02 03e9
+			1.3 server fin
+			1.4 client fin`, "clean client 1000 1001 1000", "The client's program is told 1001"},
+		{"no code", "1 server 88 00\n1.1 client 88 80 01020304\n1.2 server fin\n1.3 client fin", "clean server 1005 1005 1005", "1005"},
+		{"unanswered", "1 server 88 02 03e9\n1.1 client rst", "unanswered server 1001 1001 1006", "its Close was not answered"},
+		{"abnormal", "1 client 82 80 01020304\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
+		{"going", "1 client 82 80 01020304\n2 client stopped\n2 server stopped", "going  0 0 0", "may go on"},
+	} {
+		_, report := records(capture.Options{}, scene(t, upgraded+tt.scene), nil)
+		e := report.Ending
+		got := fmt.Sprintf("%s %s %d", e.How, e.Began, e.Code)
+		for _, v := range []*capture.View{e.Client, e.Server} {
+			if v == nil {
+				v = &capture.View{}
+			}
+			got += fmt.Sprintf(" %d", v.Code)
+		}
+		if got != tt.want || !strings.Contains(e.Words, tt.words) {
+			t.Errorf("%s: %s: %s, want %s: %s", tt.name, got, e.Words, tt.want, tt.words)
+		}
+	}
+	for name, text := range map[capture.Outcome]string{
+		capture.Refused: asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin",
+		capture.Never:   "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin",
+	} {
+		if _, report := records(capture.Options{}, scene(t, text), nil); report.Ending.How != name {
+			t.Errorf("ended %s, want %s", report.Ending.How, name)
+		}
+	}
+}
+
+// The hint names the timeout that fits best, and how well it does.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		silence float64
+		timeout time.Duration // 0: none
+		least   float64
+		most    float64
+	}{
+		{60.05, 60 * time.Second, 0.9, 1},
+		{59.9, 60 * time.Second, 0.9, 1},
+		{61, 60 * time.Second, 0.2, 0.9},
+		{63.5, 0, 0, 0},
+		{59.5, 0, 0, 0},
+		{30.02, 30 * time.Second, 0.9, 1},
+		{350.1, 350 * time.Second, 0.9, 1},
+		{45, 0, 0, 0},
+	} {
+		_, report := records(capture.Options{}, scene(t, upgraded+fmt.Sprintf("1 client 82 80 01020304\n1 server 82 00\n%f server fin\n", 1+tt.silence)), nil)
+		var best capture.Hint
+		if hints := report.Ending.Hints; len(hints) > 0 {
+			best = hints[0]
+		}
+		if best.Timeout != tt.timeout || best.Confidence < tt.least || best.Confidence > tt.most {
+			t.Errorf("a silence of %vs: %+v, want %v", tt.silence, best, tt.timeout)
+		}
+	}
+}
+
+// Plain exchanges before the upgrade, bodies of all forms, interim responses,
+// and frames in the same segment as the 101.
+func TestExchanges(t *testing.T) {
+	t.Parallel()
+	steps := scene(t, `0 client http GET /login HTTP/1.1 | Host: a
+		0.1 server http HTTP/1.1 200 OK | Content-Length: 5 || hello
+		0.2 client http POST /api HTTP/1.1 | Host: a | Transfer-Encoding: chunked || 3;x=y~abc~2~de~0~T: 1~~GET /next HTTP/1.1~Host: a~~
+		0.3 server http HTTP/1.1 103 Early Hints | Link: x
+		0.4 server http HTTP/1.1 200 OK | Transfer-Encoding: chunked || 4~wiki~0~~HTTP/1.1 304 Not Modified~Content-Length: 99~~
+		0.5 client http HEAD / HTTP/1.1 | Host: a
+		0.6 server http HTTP/1.1 200 OK | Content-Length: 12345`)
+	open := opening("")
+	open[1].b = append(open[1].b, 0x81, 2, 'h', 'i')
+	for i := range open {
+		open[i].at = time.Second + time.Duration(i)*10*time.Millisecond
+	}
+	steps = append(steps, open...)
+	all, report := records(capture.Options{}, steps, nil)
+	var got []string
+	for _, r := range all {
+		switch {
+		case r.HTTP != nil:
+			s := fmt.Sprintf("%s %s %d", r.HTTP.Method, r.HTTP.Target, r.HTTP.Status)
+			for _, b := range []*capture.Excerpt{r.HTTP.RequestBody, r.HTTP.ResponseBody} {
+				if b != nil {
+					s += " " + string(b.Bytes)
+				}
+			}
+			got = append(got, s)
+		case r.Handshake != nil:
+			got = append(got, fmt.Sprintf("upgrade %v %s", r.Handshake.Opened, r.Handshake.Proof))
+		case r.Message != nil:
+			got = append(got, string(r.Message.Payload.Bytes))
+		case r.Finding != nil:
+			got = append(got, r.Finding.ID)
+		}
+	}
+	want := "GET /login 200 hello; POST /api 200 abcde wiki; GET /next 304; HEAD / 200; upgrade true right; hi"
+	if s := strings.Join(got, "; "); s != want {
+		t.Errorf("told %s\nwant %s", s, want)
+	}
+	if report.Exchanges != 4 || report.Handshakes != 1 || report.Opening != 10*time.Millisecond {
+		t.Errorf("%d exchanges, %d handshakes, opened in %v", report.Exchanges, report.Handshakes, report.Opening)
+	}
+	cutEverywhere(t, capture.Options{}, steps)
+}
+
+// The numbers of a conversation that can be counted by hand.
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	_, r := records(capture.Options{}, scene(t, upgraded+`1 client 01 83 01020304 "abc"
+		1.5 client 80 82 01020305 "de"
+		2 server 82 7e0080 "x"*128
+		2.25 server 89 02 "hi"
+		2.35 client 8a 82 01020306 "hi"^01020306
+		3 client 81 80 01020307
+		5.01 server 82 00`), nil)
+	c, s := r.Client, r.Server
+	for _, tt := range []struct {
+		what      string
+		got, want any
+	}{
+		{"client bytes", c.Bytes, uint64(len(goodRequest) + 9 + 8 + 8 + 6)},
+		{"server bytes", s.Bytes, uint64(len(goodResponse) + 132 + 4 + 2)},
+		{"client headers", c.HeaderBytes, uint64(24)},
+		{"client overhead", c.Overhead, 24.0 / 7},
+		{"client payload", c.DataPayload, uint64(5)},
+		{"client frames", c.Frames, uint64(4)},
+		{"client data frames", c.DataFrames, uint64(3)},
+		{"client texts", c.Text, uint64(2)},
+		{"client fragmented", c.Fragmented, uint64(1)},
+		{"client pongs", c.Pongs, uint64(1)},
+		{"client sizes", c.Sizes, capture.Spread{Count: 2, Min: 0, Median: 0, Max: 5, Sum: 5}},
+		{"client rate", c.MessageRate, 2.0 / 5},
+		{"server binaries", s.Binary, uint64(2)},
+		{"server pings", s.Pings, uint64(1)},
+		{"server rtt", s.RTT, capture.Spread{Count: 1, Min: 1e8, Median: 1e8, Max: 1e8, Sum: 1e8}},
+		{"server rate of bytes", s.ByteRate, 138.0 / 5},
+		{"server idle", s.LongestIdle, 2760 * time.Millisecond},
+		{"idle", r.LongestGap, 2010 * time.Millisecond},
+		{"opening", r.Opening, 10 * time.Millisecond},
+	} {
+		if fmt.Sprint(tt.got) != fmt.Sprint(tt.want) {
+			t.Errorf("%s: %v, want %v", tt.what, tt.got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,356 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
+)
+
+// NOTE. The work of an Analyser at rest is written to bytes and read from them
+// by the same list of fields, so that the two cannot differ. What is not in the
+// list is empty at rest, or set anew before it is read.
+
+// coder writes fields, or reads them.
+type coder struct {
+	b       []byte
+	at      int // how far it was read
+	writing bool
+	base    int64 // seconds; times are written as differences
+	where   *time.Location
+}
+
+func (c *coder) int64(v *int64) {
+	if c.writing {
+		c.b = binary.AppendVarint(c.b, *v)
+		return
+	}
+	n := 0
+	*v, n = binary.Varint(c.b[c.at:])
+	c.at += n
+}
+
+// read returns the next n bytes.
+func (c *coder) read(n int) []byte {
+	c.at += n
+	return c.b[c.at-n : c.at]
+}
+
+func integer[T ~int | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64](c *coder, fields ...*T) {
+	for _, v := range fields {
+		n := int64(*v)
+		c.int64(&n)
+		*v = T(n)
+	}
+}
+
+func (c *coder) bools(fields ...*bool) {
+	var bits uint64
+	for i, v := range fields {
+		if *v {
+			bits |= 1 << i
+		}
+	}
+	integer(c, &bits)
+	for i, v := range fields {
+		*v = bits>>i&1 != 0
+	}
+}
+
+func text[T ~string](c *coder, fields ...*T) {
+	for _, v := range fields {
+		n := len(*v)
+		integer(c, &n)
+		if c.writing {
+			c.b = append(c.b, *v...)
+			continue
+		}
+		*v = T(c.read(n))
+	}
+}
+
+func (c *coder) bytes(v *[]byte) {
+	n := len(*v)
+	integer(c, &n)
+	switch {
+	case c.writing:
+		c.b = append(c.b, *v...)
+	case n > 0:
+		*v = bytes.Clone(c.read(n))
+	}
+}
+
+func (c *coder) times(fields ...*time.Time) {
+	for _, v := range fields {
+		var seconds, nanos int64 = 0, -1
+		if c.writing && !v.IsZero() {
+			seconds, nanos = v.Unix()-c.base, int64(v.Nanosecond())
+		}
+		if c.int64(&nanos); nanos < 0 {
+			continue
+		}
+		c.int64(&seconds)
+		if c.writing {
+			continue
+		}
+		*v = time.Unix(c.base+seconds, nanos).In(c.where)
+	}
+}
+
+func (c *coder) mark(m *mark) {
+	c.times(&m.at)
+	integer(c, &m.packet)
+}
+
+// list writes or reads the elements of a slice.
+func list[T any](c *coder, v *[]T, element func(*T)) {
+	n := len(*v)
+	if integer(c, &n); n == 0 {
+		return
+	}
+	if !c.writing {
+		*v = make([]T, n, n+n/4+2) // one more may come
+	}
+	for i := range *v {
+		element(&(*v)[i])
+	}
+}
+
+// pointer writes or reads what a pointer leads to, when it leads anywhere.
+func pointer[T any](c *coder, v **T, fields func(*T)) {
+	there := *v != nil
+	if c.bools(&there); !there {
+		return
+	}
+	if !c.writing {
+		*v = new(T)
+	}
+	fields(*v)
+}
+
+// pack saves the work, unless something is under way in it.
+func (a *Analyser) pack() bool {
+	w := a.work
+	var state wire.WitnessState
+	if w.witness != nil {
+		var ok bool
+		if state, ok = w.witness.State(); !ok {
+			return false
+		}
+	}
+	if w.guessed != nil || len(w.queue) > 0 || len(w.exchanges) > 0 || !w.sides[0].atRest() || !w.sides[1].atRest() {
+		return false
+	}
+	first := w.numbers.first
+	c := coder{writing: true, base: first.Unix(), where: first.Location()}
+	if p := a.o.Pool; p != nil {
+		c.b = p.bytes[:0]
+	}
+	c.b = binary.AppendVarint(c.b, c.base)
+	a.code(&c, &state)
+	a.saved = append(a.saved[:0], c.b...)
+	if p := a.o.Pool; p != nil {
+		p.bytes = c.b
+	}
+	a.where = c.where
+	return true
+}
+
+// unpack makes the work, which is new, what it was.
+func (a *Analyser) unpack() {
+	c := coder{b: a.saved, where: a.where}
+	c.int64(&c.base)
+	var state wire.WitnessState
+	a.code(&c, &state)
+	a.saved = a.saved[:0]
+}
+
+// atRest reports whether nothing is under way in the side.
+func (s *side) atRest() bool {
+	switch s.state {
+	case stateFrames:
+		return !s.inFrame && !s.inMessage && !s.frame.Cut
+	case stateHead, stateFresh:
+		return len(s.head) == 0 && s.ex == nil && s.lost == nil && len(s.held) == 0
+	case stateOpaque:
+		return s.lost == nil
+	}
+	return false
+}
+
+// code writes or reads the work.
+func (a *Analyser) code(c *coder, state *wire.WitnessState) {
+	w := a.work
+	c.bytes(&w.opened)
+	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
+	c.bools(&w.deflate, &w.net.opened, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
+	integer(c, &w.frames, &w.messages)
+	text(c, &w.net.alpn)
+	list(c, &w.keys, func(s *string) { text(c, s) })
+	w.end.code(c)
+	w.numbers.code(c)
+	for i := range w.sides {
+		w.sides[i].code(c)
+		integer(c, &w.net.resent[i], &w.net.zero[i])
+		integer(c, &w.net.bytes[i])
+		integer(c, &w.net.stalled[i])
+	}
+	open := w.witness != nil
+	if c.bools(&open); !open {
+		return
+	}
+	for i := range state {
+		s := &state[i]
+		key := binary.BigEndian.Uint32(s.LastKey[:])
+		integer(c, &s.Offset)
+		integer(c, &key)
+		integer(c, &s.Code)
+		c.bools(&s.Keyed, &s.Closed, &s.Sent, &s.Over, &s.Unanswered)
+		binary.BigEndian.PutUint32(s.LastKey[:], key)
+	}
+	if !c.writing {
+		if w.witness = w.spare; w.witness == nil {
+			w.witness = new(wire.Witness)
+		}
+		w.witness.Resume(a.o.Limits, *state)
+		w.witness.Agree(deflate.Params{
+			ClientNoContextTakeover: w.sides[wire.Client].inflater.fresh,
+			ServerNoContextTakeover: w.sides[wire.Server].inflater.fresh,
+		})
+	}
+}
+
+// packHandshake writes what is kept of a handshake as long as its connection:
+// all but the heads and the bodies.
+func packHandshake(h *Handshake) []byte {
+	c := coder{writing: true}
+	if !h.Requested.IsZero() {
+		c.base = h.Requested.Unix()
+	} else if !h.Responded.IsZero() {
+		c.base = h.Responded.Unix()
+	}
+	c.int64(&c.base)
+	h.code(&c)
+	return bytes.Clone(c.b)
+}
+
+// handshake returns that with which the connection opened, or nil.
+func (a *Analyser) handshake() *Handshake {
+	if len(a.opened) == 0 {
+		return nil
+	}
+	c := coder{b: a.opened, where: a.numbers.first.Location()}
+	c.int64(&c.base)
+	h := new(Handshake)
+	h.code(&c)
+	return h
+}
+
+func (h *Handshake) code(c *coder) {
+	text(c, &h.Method, &h.Target, &h.RequestProto, &h.Reason, &h.ResponseProto,
+		&h.Origin, &h.Version, &h.Key, &h.Accept, &h.Proof, &h.Mistake, &h.Subprotocol)
+	for _, v := range []*[]string{&h.Host, &h.Subprotocols, &h.Offered, &h.Agreed, &h.Broken} {
+		list(c, v, func(s *string) { text(c, s) })
+	}
+	text(c, &h.AcceptExpected)
+	integer(c, &h.Status)
+	c.times(&h.Requested, &h.Responded)
+	integer(c, &h.RequestPacket, &h.ResponsePacket)
+	c.bools(&h.Cut, &h.Opened, &h.Deflate)
+}
+
+func (e *Ending) code(c *coder) {
+	text(c, &e.How)
+	text(c, &e.Began, &e.LargeFrom, &e.Reset)
+	text(c, &e.Reason, &e.Words)
+	integer(c, &e.Code)
+	for _, v := range []**View{&e.Client, &e.Server} {
+		pointer(c, v, func(v *View) {
+			integer(c, &v.Code)
+			text(c, &v.Reason)
+		})
+	}
+	integer(c, &e.Silence, &e.SilenceClient, &e.SilenceServer, &e.SincePing, &e.Lasted, &e.TCPAfter)
+	integer(c, &e.Unanswered[0], &e.Unanswered[1])
+	integer(c, &e.Large)
+	list(c, &e.Hints, func(h *Hint) {
+		integer(c, &h.Timeout)
+		percent := int(math.Round(100 * h.Confidence)) // it is rounded to that
+		integer(c, &percent)
+		h.Confidence = float64(percent) / 100
+		text(c, &h.Whose, &h.Silent)
+	})
+}
+
+func (s *side) code(c *coder) {
+	integer(c, &s.state)
+	text(c, &s.ended)
+	c.bools(&s.seen, &s.based, &s.lossy, &s.backInStep)
+	integer(c, &s.offset, &s.base, &s.shift, &s.searched, &s.headAt, &s.pingSeq, &s.frame.Number)
+	c.mark(&s.headFirst)
+
+	k := &s.keys
+	list(c, &k.recent, func(v *uint32) { integer(c, v) })
+	integer(c, &k.next, &k.repeats, &k.steps)
+	integer(c, &k.step, &k.last)
+	c.bools(&k.reported)
+	c.times(&s.rate.since)
+	integer(c, &s.rate.count)
+	list(c, &s.requests, func(r *request) {
+		text(c, &r.id)
+		integer(c, &r.number)
+		c.times(&r.at)
+	})
+
+	z := &s.inflater
+	c.bools(&z.fresh, &z.guess, &z.lossy, &z.spent)
+	integer(c, &z.bits, &z.failed)
+	integer(c, &z.allowed)
+	c.bytes(&z.history)
+}
+
+func (e *endState) code(c *coder) {
+	c.times(&e.quiet, &e.lastPing, &e.large.at, &e.answered, &e.lastOf[0], &e.lastOf[1])
+	text(c, &e.large.from, &e.began, &e.reset)
+	integer(c, &e.large.size)
+	integer(c, &e.large.number)
+	c.mark(&e.begun)
+	c.mark(&e.tcp)
+	integer(c, &e.waiting[0], &e.waiting[1])
+	for i := range e.closes {
+		pointer(c, &e.closes[i], func(k *Close) {
+			integer(c, &k.Frame)
+			integer(c, &k.Code)
+			text(c, &k.Name, &k.Reason)
+			c.bools(&k.Began, &k.Repeat)
+			integer(c, &k.After, &k.Answer)
+		})
+		first := e.closes[i] != nil && e.closes[i] == e.first
+		if c.bools(&first); first {
+			e.first = e.closes[i]
+		}
+	}
+}
+
+func (n *numbers) code(c *coder) {
+	c.times(&n.first, &n.lastByte, &n.lastOf[0], &n.lastOf[1], &n.lastFrame[0], &n.lastFrame[1], &n.opened, &n.idleFrom)
+	integer(c, &n.idle)
+	integer(c, &n.handshakes, &n.exchanges)
+	integer(c, &n.heads[0], &n.heads[1], &n.skipped[0], &n.skipped[1])
+	for i := range n.sides {
+		s := &n.sides[i]
+		integer(c, &s.Bytes, &s.HeaderBytes, &s.DataPayload, &s.Frames, &s.DataFrames, &s.Text, &s.Binary, &s.Fragmented,
+			&s.Compressed, &s.Deflated, &s.Inflated, &s.Pings, &s.Pongs, &s.Closes, &s.payload)
+		integer(c, &s.LongestIdle)
+		integer(c, &s.Missing)
+		integer(c, &s.Gaps)
+		for _, v := range []*spread{&s.rtts, &s.sizes, &s.responses} {
+			integer(c, &v.Count, &v.every)
+			integer(c, &v.Min, &v.Max, &v.Sum)
+			list(c, &v.sample, func(n *int64) { integer(c, n) })
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package capture
+
+import "github.com/wiretrue/websocket/wire"
+
+// A Pool bounds the memory of many Analysers that share it by Options.Pool: a
+// given number of them are awake, and of the others, which have not been called
+// for longest, no more is kept than they need to go on, some hundred bytes. An
+// Analyser that holds the beginning of something, a message or a head of HTTP,
+// stays awake. It makes no difference to what they tell. Analysers of one Pool
+// are for one goroutine together.
+type Pool struct {
+	most  int
+	slots []*Analyser // those that are awake; nil: free
+	hand  int         // the next to look at
+	free  []*work
+	bytes []byte
+}
+
+// NewPool returns a Pool of which so many Analysers are awake, as far as that
+// can be done.
+func NewPool(awake int) *Pool { return &Pool{most: max(1, awake)} }
+
+// wake makes the Analyser ready to work.
+func (a *Analyser) wake() {
+	a.used = true
+	if a.work != nil {
+		return
+	}
+	if a.o.Pool == nil {
+		a.work = newWork()
+		return
+	}
+	a.o.Pool.admit(a)
+}
+
+// admit gives the Analyser a place, and work.
+func (p *Pool) admit(a *Analyser) {
+	p.tidy()
+	if n := len(p.free); n > 0 {
+		a.work, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		a.work = newWork()
+	}
+	if len(a.saved) > 0 {
+		a.unpack()
+	}
+	if p.hand < len(p.slots) && p.slots[p.hand] == nil {
+		p.slots[p.hand] = a
+		a.slot = p.hand + 1
+		p.hand++
+		return
+	}
+	p.slots = append(p.slots, a)
+	a.slot = len(p.slots)
+}
+
+// tidy looks for a place, under the hand when it is found. Who was called
+// since the last time is passed by. When there are more awake than there should
+// be, it makes more room than is needed.
+func (p *Pool) tidy() {
+	if len(p.slots) < p.most {
+		p.hand = len(p.slots)
+		return
+	}
+	for range min(16, 2*len(p.slots)) {
+		if p.hand >= len(p.slots) {
+			p.hand = 0
+		}
+		b := p.slots[p.hand]
+		switch {
+		case b != nil && b.used:
+			b.used = false
+			p.hand++
+			continue
+		case b != nil && !b.rest():
+			p.hand++
+			continue
+		}
+		if len(p.slots) <= p.most {
+			return
+		}
+		p.drop(p.hand)
+	}
+}
+
+// drop takes the slot, which is free, out.
+func (p *Pool) drop(i int) {
+	last := len(p.slots) - 1
+	if p.slots[i] = p.slots[last]; p.slots[i] != nil {
+		p.slots[i].slot = i + 1
+	}
+	p.slots[last] = nil
+	p.slots = p.slots[:last]
+}
+
+// rest reduces an Analyser to what it needs to go on, and reports whether that
+// can be done.
+func (a *Analyser) rest() bool {
+	if !a.pack() {
+		return false
+	}
+	a.leave()
+	return true
+}
+
+// leave gives the place and the work back.
+func (a *Analyser) leave() {
+	if p := a.o.Pool; p != nil && a.slot > 0 {
+		p.slots[a.slot-1] = nil
+		p.recycle(a.work)
+	}
+	a.slot, a.work = 0, nil
+}
+
+// recycle keeps the work, and its buffers if they are not large, for another
+// Analyser.
+func (p *Pool) recycle(w *work) {
+	const most = 8 << 10
+	if len(p.free) >= 16 {
+		return
+	}
+	spare := w.spare
+	if w.witness != nil {
+		spare = w.witness
+	}
+	var buffers [4][]byte
+	for i := range w.sides {
+		buffers[2*i], buffers[2*i+1] = w.sides[i].payload, w.sides[i].joined
+	}
+	*w = work{spare: spare}
+	for i := range w.sides {
+		s := &w.sides[i]
+		s.role = wire.Role(i)
+		if b := buffers[2*i]; cap(b) <= most {
+			s.payload = b[:0]
+		}
+		if b := buffers[2*i+1]; cap(b) <= most {
+			s.joined = b[:0]
+		}
+	}
+	p.free = append(p.free, w)
+}

@@ -1,0 +1,246 @@
+package websocket
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+// watch is what is known of a socket that the poller looks at. net.Conn's own
+// waiting costs a read that finds nothing for each message, since an edge that
+// comes before it is asked to wait would be lost.
+type watch struct {
+	state atomic.Uint32
+	token chan struct{} // wakes the one who waits; nil: the socket is not watched
+	slot  slot
+}
+
+// The bits of a watch's state.
+const (
+	readable    = 1 << iota // an edge came that no read has answered
+	hungUp                  // the peer's FIN or RST came: there is no edge behind it
+	interrupted             // waiting ends without a byte
+	waiting                 // somebody waits for the token
+)
+
+// raise sets bits, and wakes the one who waits.
+func (w *watch) raise(bits uint32) {
+	if w.state.Or(bits)&waiting != 0 && w.state.And(^uint32(waiting))&waiting != 0 {
+		w.token <- struct{}{} // there is room: one waits, and one takes the bit
+	}
+}
+
+// lower takes bits back.
+func (w *watch) lower(bits uint32) { w.state.And(^bits) }
+
+// wait returns the state when it has a bit to be dealt with.
+func (w *watch) wait() uint32 {
+	for {
+		s := w.state.Load()
+		if s != 0 {
+			return s
+		}
+		if w.state.CompareAndSwap(0, waiting) {
+			<-w.token
+		}
+	}
+}
+
+// watched reports whether the poller looks at the socket.
+func (t *transport) watched() bool { return t.watch.token != nil }
+
+// startWatching has the poller look at the socket, where there is one.
+func (t *transport) startWatching() (ok bool) {
+	// A goroutine of a synctest bubble cannot be woken from outside. Its clock
+	// is behind that of the process.
+	if now() < int64(startsAt) {
+		return false
+	}
+	p := poller()
+	if p == nil {
+		return false
+	}
+	t.watch.token = make(chan struct{}, 1)
+	if !p.add(t) {
+		t.watch.token = nil
+	}
+	return t.watched()
+}
+
+func (t *transport) stopWatching() {
+	if t.watched() {
+		poller().remove(t.watch.slot)
+	}
+}
+
+// readWatched is read for a socket that is watched.
+func (t *transport) readWatched(into []byte) ([]byte, error) {
+	for {
+		if t.watch.wait()&interrupted != 0 {
+			return nil, os.ErrDeadlineExceeded
+		}
+		t.watch.lower(readable) // before the read: an edge behind it counts
+		t.into = into
+		err := t.raw.Control(t.readFn)
+		if err == nil && t.rerr == errAgain {
+			t.watch.lower(hungUp) // whatever it was, it was not the end
+			t.into = nil
+			t.release()
+			continue
+		}
+		if t.readN == len(t.into) {
+			t.watch.raise(readable) // there may be more
+		}
+		return t.result(err)
+	}
+}
+
+// slot is a place in the poller's table, and how often it was used before.
+type slot struct{ index, use int32 }
+
+// epoll watches sockets for edges, itself watched by the runtime's poller.
+type epoll struct {
+	fd int
+
+	mu    sync.Mutex
+	table []struct {
+		t   *transport
+		use int32
+	}
+	free []int32
+}
+
+// poller returns the process's epoll, or nil where it has none.
+var poller = sync.OnceValue(func() *epoll {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil
+	}
+	syscall.SetNonblock(fd, true) // so that NewFile has the runtime watch it
+	raw, err := os.NewFile(uintptr(fd), "epoll").SyscallConn()
+	if err != nil {
+		return nil
+	}
+	p := &epoll{fd: fd}
+	go raw.Read(p.turn())
+	return p
+})
+
+// turn returns the function that passes the events on.
+func (p *epoll) turn() func(fd uintptr) (done bool) {
+	events := make([]syscall.EpollEvent, 256)
+	return func(fd uintptr) bool {
+		for {
+			n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+			if errno != 0 {
+				return false
+			}
+			p.pass(events[:n])
+			if int(n) < len(events) {
+				return false
+			}
+		}
+	}
+}
+
+func (p *epoll) pass(events []syscall.EpollEvent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range events {
+		e := &events[i]
+		entry := p.table[e.Fd]
+		if entry.t == nil || entry.use != e.Pad {
+			continue // closed meanwhile
+		}
+		bits := uint32(readable)
+		if e.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+			bits |= hungUp
+		}
+		entry.t.watch.raise(bits)
+	}
+}
+
+const edge = 1 << 31 // EPOLLET, as the field has it
+
+func (p *epoll) add(t *transport) (ok bool) {
+	p.mu.Lock()
+	if len(p.free) == 0 {
+		p.free = append(p.free, int32(len(p.table)))
+		p.table = append(p.table, struct {
+			t   *transport
+			use int32
+		}{})
+	}
+	index := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	p.table[index].t = t
+	t.watch.slot = slot{index, p.table[index].use}
+	p.mu.Unlock()
+	event := syscall.EpollEvent{
+		Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge,
+		Fd:     t.watch.slot.index,
+		Pad:    t.watch.slot.use,
+	}
+	t.raw.Control(func(fd uintptr) {
+		ok = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &event) == nil
+	})
+	if !ok {
+		p.remove(t.watch.slot)
+	}
+	return ok
+}
+
+func (p *epoll) remove(s slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if entry := &p.table[s.index]; entry.use == s.use {
+		entry.t = nil
+		entry.use++
+		p.free = append(p.free, s.index)
+	}
+}
+
+// Reads and writes of more than this are told to the scheduler.
+const longTransfer = 64 << 10
+
+// receive is a read that does not wait. A short one is over before the
+// scheduler could do anything about it.
+func receive(fd uintptr, p []byte) (int, error) {
+	return transfer(syscall.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), len(p))
+}
+
+// send is a write of a and, behind it, b that does not wait.
+func send(fd uintptr, a, b []byte) (int, error) {
+	if len(b) == 0 {
+		return transfer(syscall.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(a)), len(a), len(a))
+	}
+	both := [2]syscall.Iovec{{Base: unsafe.SliceData(a)}, {Base: unsafe.SliceData(b)}}
+	both[0].SetLen(len(a))
+	both[1].SetLen(len(b))
+	return transfer(syscall.SYS_WRITEV, fd, unsafe.Pointer(&both), len(both), len(a)+len(b))
+}
+
+// transfer makes a call with an argument of that many items, for that many
+// bytes.
+func transfer(trap, fd uintptr, p unsafe.Pointer, items, bytes int) (int, error) {
+	for {
+		var n uintptr
+		var errno syscall.Errno
+		if bytes > longTransfer {
+			n, _, errno = syscall.Syscall(trap, fd, uintptr(p), uintptr(items))
+		} else {
+			n, _, errno = syscall.RawSyscall(trap, fd, uintptr(p), uintptr(items))
+		}
+		switch errno {
+		case 0:
+			return int(n), nil
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			return 0, errAgain
+		}
+		return 0, errno
+	}
+}

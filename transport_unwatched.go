@@ -1,0 +1,16 @@
+//go:build !linux
+
+package websocket
+
+// watch is nothing where there is no poller of our own.
+type watch struct{}
+
+const interrupted = 0
+
+func (*watch) raise(uint32) {}
+func (*watch) lower(uint32) {}
+
+func (*transport) watched() bool                      { return false }
+func (*transport) startWatching() bool                { return false }
+func (*transport) stopWatching()                      {}
+func (*transport) readWatched([]byte) ([]byte, error) { return nil, errAgain }

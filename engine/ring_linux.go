@@ -230,6 +230,16 @@ func (r *uring) next() *cqe {
 	return (*cqe)(unsafe.Add(r.cqes, uintptr(head&r.cqMask)*unsafe.Sizeof(cqe{})))
 }
 
+// has reports whether there is another completion with the user data.
+func (r *uring) has(userData uint64) bool {
+	for i, tail := *r.cqHead, atomic.LoadUint32(r.cqTail); i != tail; i++ {
+		if (*cqe)(unsafe.Add(r.cqes, uintptr(i&r.cqMask)*unsafe.Sizeof(cqe{}))).userData == userData {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *uring) done() { atomic.StoreUint32(r.cqHead, *r.cqHead+1) }
 
 // buffers is a ring of buffers that the kernel chooses from to receive into

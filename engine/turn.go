@@ -297,8 +297,10 @@ reading:
 	switch {
 	case atRest:
 		c.rest, c.partial = rest, nil
-		if p == nil && cap(message) <= keepSize {
-			t.message = message[:0]
+		if p == nil {
+			t.message = putLarge(message)
+		} else {
+			putLarge(message)
 		}
 	case p == nil:
 		p = &partial{receiver: t.receiver, typ: typ, since: t.now}
@@ -313,6 +315,9 @@ reading:
 func appendInPlace(message, data []byte) []byte {
 	if n := len(message); n < cap(message) && len(data) <= cap(message)-n && &message[:n+1][n] == &data[0] {
 		return message[:n+len(data)]
+	}
+	if cap(message)-len(message) < len(data) {
+		message = grow(message, max(len(data), len(message)))
 	}
 	return append(message, data...)
 }
@@ -344,9 +349,7 @@ func (t *turn) spare(c *Conn) []byte {
 	}
 	// Grown as bytes arrive, never by the declared length.
 	if cap(p.message)-len(p.message) < directSize {
-		grown := make([]byte, len(p.message), len(p.message)+int(min(left, uint64(max(len(p.message), 2*directSize)))))
-		copy(grown, p.message)
-		p.message = grown
+		p.message = grow(p.message, int(min(left, uint64(max(len(p.message), 2*directSize)))))
 	}
 	spare := p.message[len(p.message):cap(p.message)]
 	return spare[:min(uint64(len(spare)), left)]

@@ -31,10 +31,11 @@ type ioUring struct {
 
 const (
 	ringEntries   = 1024
-	receiveCount  = 512
-	receiveSize   = 16 << 10
+	receiveCount  = 256
+	receiveSize   = 32 << 10
 	msgNoSignal   = 0x4000
-	publishAfter  = 32 // buffers
+	publishAfter  = 32       // buffers
+	largeRead     = 32 << 10 // what it pays to read into a message for
 	forBell       = 0
 	forAccept     = 1
 	forReceive    = 2
@@ -156,6 +157,7 @@ func (u *ioUring) read(t *turn, c *Conn) {
 	u.chunk, u.ended, u.err = nil, false, nil
 	if len(chunk) > 0 {
 		t.got(c, chunk)
+		u.readLarge(t, c)
 	}
 	if ended && c.phase != gone {
 		t.eof(c, err)
@@ -171,6 +173,26 @@ func (u *ioUring) read(t *turn, c *Conn) {
 	case !c.armed && !c.unread:
 		c.armed = true
 		u.receive(int(c.fd), c.slot)
+	}
+}
+
+// readLarge reads what there is of a large message straight into it. Between two
+// waits the kernel receives nothing for the connection, so what it has not
+// received before stands behind what it has.
+func (u *ioUring) readLarge(t *turn, c *Conn) {
+	for range maxReads {
+		spare := t.spare(c)
+		if len(spare) < largeRead || c.holds() || u.ring.has(tag(forReceive, c.slot)) {
+			return
+		}
+		n, err := readFD(int(c.fd), spare)
+		if err != nil || n == 0 {
+			return // which the kernel tells too
+		}
+		t.got(c, spare[:n])
+		if n < len(spare) {
+			return
+		}
 	}
 }
 

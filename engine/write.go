@@ -142,6 +142,9 @@ func (c *Conn) writeThrough(op frame.Opcode, p []byte) error {
 		return nil
 	}
 	q := c.output()
+	if cap(q.flying) < len(p) {
+		q.flying = getLarge()
+	}
 	q.flying = append(q.flying[:0], head[min(n, len(head)):]...)
 	q.flying = append(q.flying, p[max(0, n-len(head)):]...)
 	c.stall()
@@ -225,7 +228,7 @@ type mark struct{ begin, end int }
 
 const (
 	queueSize = 1 << 10  // of a queue to begin with; grows with what is written
-	keepSize  = 64 << 10 // larger memory is left to the garbage collector
+	keepSize  = 64 << 10 // the most that small things keep
 )
 
 var queues = sync.Pool{New: func() any { return &queue{waiting: make([]byte, 0, queueSize)} }}
@@ -271,9 +274,7 @@ func (c *Conn) releaseEmpty() {
 		return
 	}
 	c.out = nil
-	if cap(q.waiting) > keepSize || cap(q.flying) > keepSize {
-		return
-	}
+	q.waiting, q.flying = putLarge(q.waiting), putLarge(q.flying)
 	*q = queue{waiting: q.waiting[:0], flying: q.flying[:0], marks: q.marks[:0]}
 	queues.Put(q)
 }

@@ -12,5 +12,5 @@ func rawConn(net.Conn) syscall.RawConn { return nil }
 
 var errAgain = errors.ErrUnsupported
 
-func receive(uintptr, []byte) (int, error)   { return 0, errors.ErrUnsupported }
-func send(uintptr, _, _ []byte) (int, error) { return 0, errors.ErrUnsupported }
+func receive(uintptr, []byte) (int, error)      { return 0, errors.ErrUnsupported }
+func send(uintptr, []byte, []byte) (int, error) { return 0, errors.ErrUnsupported }

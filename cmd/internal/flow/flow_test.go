@@ -26,7 +26,6 @@ type script struct {
 	seq  [2]uint32 // next sequence numbers
 	now  time.Time
 	id   uint16
-	dst  netip.AddrPort
 }
 
 func newScript() *script {

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -41,6 +42,23 @@ func TestReadmeCompiles(t *testing.T) {
 	vet.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off")
 	if out, err := vet.CombinedOutput(); err != nil {
 		t.Errorf("go vet: %v\n%s", err, out)
+	}
+}
+
+// What the README calls a transcript is the text that a test made.
+func TestReadmeTranscripts(t *testing.T) {
+	blocks := regexp.MustCompile("(?ms)^<!-- transcript: (\\S+) -->\n+```[a-z]*\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1)
+	if len(blocks) == 0 {
+		t.Fatal("README.md has no transcript")
+	}
+	for _, block := range blocks {
+		made, err := os.ReadFile(block[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.TrimSpace(string(made)) != strings.TrimSpace(block[2]) {
+			t.Errorf("the transcript of %s in README.md is stale", block[1])
+		}
 	}
 }
 

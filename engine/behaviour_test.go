@@ -608,7 +608,7 @@ func TestTrace(t *testing.T) {
 		var mu sync.Mutex
 		var sent, received []byte
 		var heads int
-		end := make(chan error, 1)
+		end, over := make(chan error, 1), make(chan struct{})
 		trace := &websocket.Trace{
 			Handshake: func(c *websocket.Conn, h *websocket.HandshakeTrace) {
 				if heads++; c == nil || h.Err != nil || c.RemoteAddr().String() == "" || !bytes.HasPrefix(h.Response, []byte("HTTP/1.1 101 ")) || !bytes.HasPrefix(h.Request, []byte("GET / ")) {
@@ -617,7 +617,12 @@ func TestTrace(t *testing.T) {
 			},
 			Received: func(_ *websocket.Conn, b []byte) { mu.Lock(); received = append(received, b...); mu.Unlock() },
 			Sent:     func(_ *websocket.Conn, b []byte) { mu.Lock(); sent = append(sent, b...); mu.Unlock() },
-			Ended:    func(c *websocket.Conn, cause error) { end <- errors.Join(cause, c.Cause()) },
+			Transport: func(_ *websocket.Conn, e websocket.TransportEvent) {
+				if e == websocket.TransportClosed {
+					close(over)
+				}
+			},
+			Ended: func(c *websocket.Conn, cause error) { end <- errors.Join(cause, c.Cause()) },
 		}
 		addr := m.serve(t, &engine.Server{Service: engine.Service{
 			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{Trace: trace}},
@@ -631,6 +636,11 @@ func TestTrace(t *testing.T) {
 		p.WantEnd()
 		if closed := new(websocket.CloseError); !errors.As(<-end, &closed) {
 			t.Error("told of another end")
+		}
+		select {
+		case <-over:
+		case <-time.After(safety):
+			t.Error("not told that the transport is closed")
 		}
 		mu.Lock()
 		defer mu.Unlock()

@@ -86,6 +86,7 @@ func (t *turn) lose(c *Conn, err error) {
 	if c.phase == handshaking {
 		t.refuseSilently(c, err)
 	} else {
+		c.traceEnd(err)
 		t.end(c, c.lost(err))
 	}
 	t.drop(c)
@@ -159,6 +160,7 @@ func (t *turn) hangUp(c *Conn) {
 	}
 	c.mu.Unlock()
 	if how == drain && !c.sawEnd {
+		c.traceTransport(websocket.TransportFinished)
 		t.read(c) // the peer's end may be there already
 	}
 	if c.phase == lingering && (c.sawEnd || how == cutOff || how == stay) {
@@ -185,7 +187,31 @@ func (t *turn) drop(c *Conn) {
 // closed.
 func (c *Conn) dropped() {
 	c.closed = true
+	c.traceTransport(websocket.TransportClosed)
 	if !c.owesEnd {
 		c.server.leave(c)
+	}
+}
+
+// traceTransport tells the Trace of a step in the end of the transport.
+func (c *Conn) traceTransport(e websocket.TransportEvent) {
+	c.mu.Lock()
+	var view *websocket.Conn
+	if c.more != nil {
+		view = c.more.view
+	}
+	c.mu.Unlock()
+	if view != nil && c.service.Trace.Transport != nil {
+		c.service.Trace.Transport(view, e)
+	}
+}
+
+// traceEnd tells the Trace how the peer ended the transport, if it did.
+func (c *Conn) traceEnd(err error) {
+	switch {
+	case errors.Is(err, websocket.ErrPeerGone):
+		c.traceTransport(websocket.TransportEOF)
+	case errors.Is(err, websocket.ErrPeerReset):
+		c.traceTransport(websocket.TransportReset)
 	}
 }

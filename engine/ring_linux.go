@@ -18,8 +18,7 @@ import (
 // gives.
 type uring struct {
 	fd      int
-	sqRing  []byte
-	cqRing  []byte // the same memory, where the kernel says so
+	rings   []byte
 	sqeMem  []byte
 	sqHead  *uint32
 	sqTail  *uint32
@@ -27,7 +26,6 @@ type uring struct {
 	sqes    unsafe.Pointer
 	entries uint32
 	tail    uint32 // what is prepared; sqTail is what is published
-	flags   *uint32
 
 	cqHead *uint32
 	cqTail *uint32
@@ -90,9 +88,6 @@ const (
 	offCQRing = 0x8000000
 	offSQEs   = 0x10000000
 
-	sqTaskrun = 1 << 2
-
-	opPollAdd     = 6
 	opAccept      = 13
 	opAsyncCancel = 14
 	opRead        = 22
@@ -145,17 +140,17 @@ func newUring(entries uint32) (*uring, error) {
 	}
 	size := max(p.sq.array+p.sqEntries*4, p.cq.cqes+p.cqEntries*uint32(unsafe.Sizeof(cqe{})))
 	var err error
-	if r.sqRing, err = r.mmap(offSQRing, size); err == nil {
+	if r.rings, err = r.mmap(offSQRing, size); err == nil {
 		r.sqeMem, err = r.mmap(offSQEs, p.sqEntries*uint32(unsafe.Sizeof(sqe{})))
 	}
 	if err != nil {
 		r.close()
 		return nil, err
 	}
-	at := func(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.sqRing[off])) }
-	r.sqHead, r.sqTail, r.sqMask, r.entries, r.flags = at(p.sq.head), at(p.sq.tail), *at(p.sq.ringMask), p.sqEntries, at(p.sq.flags)
+	at := func(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.rings[off])) }
+	r.sqHead, r.sqTail, r.sqMask, r.entries = at(p.sq.head), at(p.sq.tail), *at(p.sq.ringMask), p.sqEntries
 	r.cqHead, r.cqTail, r.cqMask = at(p.cq.head), at(p.cq.tail), *at(p.cq.ringMask)
-	r.cqes, r.sqes = unsafe.Pointer(&r.sqRing[p.cq.cqes]), unsafe.Pointer(&r.sqeMem[0])
+	r.cqes, r.sqes = unsafe.Pointer(&r.rings[p.cq.cqes]), unsafe.Pointer(&r.sqeMem[0])
 	for i := range p.sqEntries { // each entry of the ring stands for itself
 		*at(p.sq.array + 4*i) = i
 	}
@@ -172,8 +167,8 @@ func (r *uring) mmap(off int64, size uint32) ([]byte, error) {
 
 func (r *uring) close() {
 	closeFD(r.fd)
-	if r.sqRing != nil {
-		syscall.Munmap(r.sqRing)
+	if r.rings != nil {
+		syscall.Munmap(r.rings)
 	}
 	if r.sqeMem != nil {
 		syscall.Munmap(r.sqeMem)

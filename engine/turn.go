@@ -196,10 +196,12 @@ func (t *turn) eof(c *Conn, err error) {
 	switch {
 	case c.phase == lingering && err == nil:
 		c.sawEnd = true // what is left is to send
+		c.traceTransport(websocket.TransportEOF)
 	case c.phase == handshaking:
 		t.refuseSilently(c, err)
 		t.drop(c)
 	case c.phase == lingering:
+		c.traceEnd(websocket.TransportCause(err))
 		t.drop(c)
 	case c.todo.Load()&held != 0, c.rare != nil && c.rare.stash != nil:
 		c.unread = true // comes again, behind what is held back

@@ -10,7 +10,7 @@ import (
 )
 
 func TestPage(t *testing.T) {
-	server := httptest.NewServer(newServices(websocket.AcceptOptions{}))
+	server := httptest.NewServer(newServices(websocket.AcceptOptions{}, false))
 	t.Cleanup(server.Close)
 	b := startBrowser(t)
 	b.open(server.URL + "/")
@@ -67,7 +67,7 @@ func TestPage(t *testing.T) {
 
 // The page can load nothing from elsewhere, and stays out of frames.
 func TestPageHeaders(t *testing.T) {
-	server := httptest.NewServer(newServices(websocket.AcceptOptions{}))
+	server := httptest.NewServer(newServices(websocket.AcceptOptions{}, false))
 	t.Cleanup(server.Close)
 	for path, kind := range map[string]string{"/": "text/html", "/page/page.css": "text/css", "/page/page.js": "text/javascript"} {
 		r, err := http.Get(server.URL + path)

@@ -31,6 +31,7 @@ type serveFlags struct {
 	origins    list
 	anyOrigin  bool
 	quiet, hex bool
+	engine     bool
 	format     *choice
 	record     recordFlags
 	maxMessage size
@@ -78,6 +79,7 @@ answers, a second one cuts them.`,
 	flags.BoolVar(&f.anyOrigin, "any-origin", false, "let pages from everywhere connect")
 	flags.Var(&f.maxMessage, "max-message", "`SIZE` of the largest message that is taken")
 	f.compress.add(flags, "agree to compress messages (RFC 7692), under these `PARAMETERS` if there are any, as server_max_window_bits=10,client_no_context_takeover")
+	flags.BoolVar(&f.engine, "engine", false, "serve the echo with package engine's event loops, without a goroutine for each connection; over TLS it has one")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not tell the traffic")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes too")
 	f.format = formatFlag(cmd)
@@ -119,7 +121,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr *os.File) error {
 	}
 	defer recorder.stop()
 	opts.Trace = websocket.JoinTraces(opts.Trace, recorder.trace())
-	services := newServices(opts)
+	services := newServices(opts, f.engine)
 	server := &http.Server{
 		Handler:           services,
 		TLSConfig:         config,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/engine"
 )
 
 // The subprotocols of the services.
@@ -25,11 +26,16 @@ type services struct {
 	// Two servers, for what they do about slow consumers differs: an echo waits
 	// for its client, a room does not wait for any of its members.
 	own, shared websocket.Server
+
+	// The echo's, where it is to be served by event loops.
+	loops engine.Server
 }
 
-func newServices(opts websocket.AcceptOptions) *services {
+func newServices(opts websocket.AcceptOptions, loops bool) *services {
 	s := new(services)
 	s.own.AcceptOptions = opts
+	s.loops.AcceptOptions = opts
+	s.loops.OnMessage = func(c *engine.Conn, typ websocket.MessageType, p []byte) { c.Write(typ, p) }
 	s.shared.AcceptOptions = opts
 	s.shared.QueuePolicy = websocket.QueueDropOldest
 	s.shared.QueueLimit = 256 << 10
@@ -39,10 +45,14 @@ func newServices(opts websocket.AcceptOptions) *services {
 	clock := map[string]websocket.HandlerFunc{timeProtocol: tell, "": tell}
 	both := map[string]websocket.HandlerFunc{chatProtocol: lobby.serve, timeProtocol: tell}
 
+	echoes := s.own.Handler(echo)
+	if loops {
+		echoes = &s.loops
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/{$}", upgradeOr(s.own.Handler(echo), page()))
+	mux.Handle("/{$}", upgradeOr(echoes, page()))
 	mux.Handle("/page/", page())
-	mux.Handle("/echo", s.own.Handler(echo))
+	mux.Handle("/echo", echoes)
 	mux.Handle("/time", s.own.Services(clock))
 	mux.Handle("/chat", s.shared.Services(chat))
 	mux.Handle("/services", s.shared.Services(both))
@@ -50,12 +60,13 @@ func newServices(opts websocket.AcceptOptions) *services {
 	return s
 }
 
-// shutdown ends the connections of both servers as Server.Shutdown does.
+// shutdown ends the connections of all servers as Server.Shutdown does.
 func (s *services) shutdown(ctx context.Context) error {
 	ended := make(chan error)
 	go func() { ended <- s.own.Shutdown(ctx) }()
+	go func() { ended <- s.loops.Shutdown(ctx) }()
 	err := s.shared.Shutdown(ctx)
-	return errors.Join(err, <-ended)
+	return errors.Join(err, <-ended, <-ended)
 }
 
 // upgradeOr serves WebSocket and plain HTTP on one URI.

@@ -3,9 +3,9 @@ package capture
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/duration"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
@@ -375,7 +375,7 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 		h := &e.Hints[0]
 		whose := map[string]string{"both": "either side", "client": "the client", "server": "the server"}[h.Silent]
 		length := map[string]time.Duration{"both": e.Silence, "client": e.SilenceClient, "server": e.SilenceServer}[h.Silent]
-		f := found("capture-idle-timeout", Between, "the end came %v after the last bytes of %s; a timeout of %v would do this: %s", roundTime(length), whose, roundTime(h.Timeout), h.Whose)
+		f := found("capture-idle-timeout", Between, "the end came %s after the last bytes of %s; a timeout of %s would do this: %s", duration.Words(length), whose, duration.Words(h.Timeout), h.Whose)
 		f.Confidence = h.Confidence
 		f.At, f.Packet = a.end.begun.at, a.end.begun.packet
 		if e.How == Clean {
@@ -385,13 +385,13 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 	}
 	for _, role := range []wire.Role{wire.Client, wire.Server} {
 		if n := e.Unanswered[role]; n > 0 && a.end.first != nil {
-			f := found("capture-unanswered-pings", partyOf(role.Peer()), "%s of the %s had no Pong when %s began to close, %v after the last Ping", count(n, "Ping"), role, the(e.Began), roundTime(e.SincePing))
+			f := found("capture-unanswered-pings", partyOf(role.Peer()), "%s of the %s had no Pong when %s began to close, %s after the last Ping", count(n, "Ping"), role, the(e.Began), duration.Words(e.SincePing))
 			f.From = partyOf(role)
 			a.find(m, f)
 		}
 	}
 	if e.Large > 0 && (e.Code == rfc.MessageTooBig || e.How != Clean) {
-		f := found("capture-close-after-large-message", Unknown, "a frame of %d bytes from %s was the last large one, %v before the end", e.Large, the(e.LargeFrom), roundTime(a.end.begun.at.Sub(a.end.large.at)))
+		f := found("capture-close-after-large-message", Unknown, "a frame of %d bytes from %s was the last large one, %s before the end", e.Large, the(e.LargeFrom), duration.Words(a.end.begun.at.Sub(a.end.large.at)))
 		f.From, f.Frame = e.LargeFrom, a.end.large.number
 		if e.Code == rfc.MessageTooBig {
 			f.Confidence = 0.95
@@ -415,7 +415,7 @@ func (a *Analyser) wordsOf(e *Ending) string {
 	case Going:
 		return "The bytes stop here; the connection may go on."
 	}
-	after := fmt.Sprintf("%v after the last frame", roundTime(e.Silence))
+	after := fmt.Sprintf("%s after the last frame", duration.Words(e.Silence))
 	var w string
 	switch e.How {
 	case Clean:
@@ -462,18 +462,4 @@ func later(t, u time.Time) time.Time {
 		return t
 	}
 	return u
-}
-
-// roundTime words a time as well as a person wants to know it. Minutes stay
-// seconds, as timeouts are configured.
-func roundTime(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + "s"
-	case d >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
-	case d >= time.Millisecond:
-		return d.Round(10 * time.Microsecond).String()
-	}
-	return d.String()
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/duration"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -99,7 +100,7 @@ func (a *Analyser) slowPong(s *side, m mark, p pingMark, rtt time.Duration) {
 	if size < largeFrame || rtt < slowRTT || median > 0 && rtt < 3*median {
 		return
 	}
-	f := found("capture-ping-behind-message", s.party(), "the Pong took %v while a frame of %d bytes was sent before it", rtt.Round(time.Microsecond), size)
+	f := found("capture-ping-behind-message", s.party(), "the Pong took %s while a frame of %d bytes was sent before it", duration.Words(rtt), size)
 	f.From, f.Frame, f.Offset, f.Stream = s.party(), s.frame.Number, s.frame.Offset, s.frame.Stream
 	a.find(m, f)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,7 +19,11 @@ import (
 // happens, by the same text as a capture of it. It may be shared by any number
 // of connections; each line begins with the number of its connection, and
 // lines are never torn. When w fails, nothing more is told.
-func Live(w io.Writer, o Options) *websocket.Trace {
+//
+// A story ends when its connection's transport has. finish is for a program that
+// does not wait for that: it ends those that are under way, and nothing is told
+// behind it.
+func Live(w io.Writer, o Options) (trace *websocket.Trace, finish func()) {
 	l := &live{p: New(w, o), conns: map[*websocket.Conn]*liveConn{}}
 	return &websocket.Trace{
 		Handshake: l.handshake,
@@ -25,7 +31,7 @@ func Live(w io.Writer, o Options) *websocket.Trace {
 		Sent:      func(c *websocket.Conn, b []byte) { l.bytes(c, peerOf(c).Peer(), b) },
 		Ended:     l.ended,
 		Transport: l.transport,
-	}
+	}, l.finish
 }
 
 // peerOf is the role of the other end.
@@ -40,7 +46,7 @@ type live struct {
 	p *Printer
 
 	mu    sync.Mutex
-	conns map[*websocket.Conn]*liveConn
+	conns map[*websocket.Conn]*liveConn // nil behind finish
 	count int
 }
 
@@ -51,6 +57,7 @@ type liveConn struct {
 	a     *capture.Analyser
 	cause error   // why it has ended
 	ended [2]bool // the directions that have, by role
+	over  bool    // all is told
 }
 
 func (l *live) begin(c *websocket.Conn, title string, tls bool) *liveConn {
@@ -59,7 +66,7 @@ func (l *live) begin(c *websocket.Conn, title string, tls bool) *liveConn {
 	l.count++
 	k := &liveConn{t: l.p.Conn(l.count, title)}
 	k.a = capture.New(capture.Options{TLS: tls}, k.t.Record)
-	if c != nil {
+	if c != nil && l.conns != nil {
 		l.conns[c] = k
 	}
 	return k
@@ -81,7 +88,7 @@ func (l *live) handshake(c *websocket.Conn, h *websocket.HandshakeTrace) {
 	k.a.Bytes(wire.Client, h.Begun, 0, h.Request)
 	k.a.Bytes(wire.Server, now, 0, h.Response)
 	if c == nil {
-		k.finish(c, h.Err)
+		k.finish(nil, h.Err)
 	}
 }
 
@@ -140,8 +147,27 @@ func (k *liveConn) end(from wire.Role, now time.Time, how capture.How) {
 	}
 }
 
-// finish tells the end of the story.
+// finish ends the stories that are under way.
+func (l *live) finish() {
+	l.mu.Lock()
+	conns := l.conns
+	l.conns = nil
+	l.mu.Unlock()
+	byNumber := func(c, d *websocket.Conn) int { return conns[c].t.number - conns[d].t.number }
+	for _, c := range slices.SortedFunc(maps.Keys(conns), byNumber) {
+		k := conns[c]
+		k.mu.Lock()
+		k.finish(c, k.cause)
+		k.mu.Unlock()
+	}
+}
+
+// finish tells the end of the story, once.
 func (k *liveConn) finish(c *websocket.Conn, cause error) {
+	if k.over {
+		return
+	}
+	k.over = true
 	report := k.a.Report()
 	if k.t.p.o.Format == "json" {
 		k.t.Report(report)

@@ -72,7 +72,7 @@ func TestLiveEndings(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				opts := &websocket.AcceptOptions{}
-				opts.Trace = Live(&out, Options{})
+				opts.Trace, _ = Live(&out, Options{})
 				server, p := wstest.DialPeer(t, opts)
 				go func() {
 					for _, err := range server.Messages(context.Background()) {
@@ -95,4 +95,30 @@ func TestLiveEndings(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A program that ends while its connection lingers has the end of the story all
+// the same.
+func TestLiveFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		opts := &websocket.DialOptions{}
+		trace, finish := Live(&out, Options{})
+		opts.Trace = trace
+		client, p := wstest.ServePeer(t, opts)
+		p.Send(`88 02 03e8`)
+		client.Read(t.Context())
+		p.WantClose(1000)
+		finish()
+		const last = "no findings\n"
+		if told := out.String(); !strings.Contains(told, "Closed by the server with 1000") || !strings.HasSuffix(told, last) {
+			t.Errorf("told was\n%s", told)
+		}
+		p.End()
+		client.CloseNow()
+		synctest.Wait()
+		if !strings.HasSuffix(out.String(), last) {
+			t.Errorf("told was\n%s", out.String())
+		}
+	})
 }

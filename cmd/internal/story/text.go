@@ -215,6 +215,9 @@ func (t *Telling) handshake(r *capture.Record) {
 		t.refusal(h)
 		return
 	}
+	for _, name := range []string{"Server", "Via"} { // what there may be in between
+		t.field(name, short(strings.Join(h.ResponseHeader[name], ", "), 100))
+	}
 	t.proof(h)
 	t.field("subprotocol", short(h.Subprotocol, 100))
 	t.field("extensions", short(strings.Join(h.Agreed, ", "), 100))
@@ -566,6 +569,9 @@ func overhead(n *capture.Numbers) string {
 func rate(n *capture.Numbers) string {
 	if n.MessageRate == 0 {
 		return "-"
+	}
+	if n.MessageRate >= 100 {
+		return fmt.Sprintf("%.0f", n.MessageRate)
 	}
 	return fmt.Sprintf("%.3g", n.MessageRate)
 }

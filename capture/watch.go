@@ -105,10 +105,11 @@ func (a *Analyser) slowPong(s *side, m mark, p pingMark, rtt time.Duration) {
 	a.find(m, f)
 }
 
-// noteLarge remembers the last large frame.
-func (a *Analyser) noteLarge(s *side, m mark, f *Frame) {
-	if f.Header.Length >= largeFrame {
-		a.end.large = largeData{at: m.at, from: s.party(), size: f.Header.Length, number: f.Number, frame: true}
+// noteLarge remembers the last large frame, or the last that came to a large
+// message when it was inflated.
+func (a *Analyser) noteLarge(s *side, size uint64, frame bool) {
+	if size >= largeFrame {
+		a.end.large = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number, frame: frame}
 	}
 }
 

@@ -124,8 +124,8 @@ func gobwasFrames(c net.Conn, mode Mode, members *room[net.Conn]) {
 	state := ws.StateServerSide
 	for {
 		h, err := ws.ReadHeader(in)
-		if err != nil || ws.CheckHeader(h, state) != nil || h.Length > readLimit || h.OpCode.IsControl() || !h.Fin {
-			return // the clients of the benchmark send whole messages only
+		if err != nil || ws.CheckHeader(h, state) != nil || h.Length > readLimit || h.OpCode.IsControl() && h.OpCode != ws.OpPing || !h.Fin {
+			return // the clients of the benchmark send whole messages and Pings only
 		}
 		if int64(cap(payload)) < h.Length {
 			payload = make([]byte, h.Length)
@@ -138,7 +138,9 @@ func gobwasFrames(c net.Conn, mode Mode, members *room[net.Conn]) {
 		if h.OpCode == ws.OpText && !utf8.Valid(payload) {
 			return
 		}
-		if mode == Broadcast {
+		if h.OpCode == ws.OpPing {
+			h.OpCode = ws.OpPong
+		} else if mode == Broadcast {
 			frame := ws.MustCompileFrame(ws.NewFrame(h.OpCode, true, payload))
 			members.each(func(c net.Conn) { c.Write(frame) })
 			continue

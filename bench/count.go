@@ -31,14 +31,14 @@ type count struct {
 }
 
 var counts = []count{
-	{"wiretrue", echo(64, 20), 1 + stray, 3.1},
-	{"wiretrue/lean", echo(64, 20), stray, 3.1},
-	{"wiretrue/lean", echo(1, 20), stray, 4.2},
-	{"wiretrue/lean", echo(64, 20).pipelined(16), stray, 1.25},
-	{"wiretrue/lean", echo(64, 16*kiB), stray, 4.2},
-	{"wiretrue/lean", echo(64, kiB).of(load.Text), stray, 3.1},
-	{"wiretrue/lean", echo(64, kiB).of(load.JSON).packed(load.Reset), stray, 3.1},
-	{"wiretrue/lean", echo(64, kiB).of(load.JSON).packed(load.Takeover), stray, 3.1},
+	{"wiretrue", echo(64, 20), 1 + stray, 2.25},
+	{"wiretrue/lean", echo(64, 20), stray, 2.25},
+	{"wiretrue/lean", echo(1, 20), stray, 5.2},
+	{"wiretrue/lean", echo(64, 20).pipelined(16), stray, 0.15},
+	{"wiretrue/lean", echo(64, 16*kiB), stray, 3.3},
+	{"wiretrue/lean", echo(64, kiB).of(load.Text), stray, 2.25},
+	{"wiretrue/lean", echo(64, kiB).of(load.JSON).packed(load.Reset), stray, 2.25},
+	{"wiretrue/lean", echo(64, kiB).of(load.JSON).packed(load.Takeover), stray, 2.25},
 	{"wiretrue/lean", echo(1000, 125).shaped(load.Broadcast), stray, 1.2},
 	{"engine/epoll", echo(64, 20), stray, 2.25},
 	{"engine/epoll", echo(64, 20).pipelined(16), stray, 0.15},

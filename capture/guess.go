@@ -402,7 +402,8 @@ func (c *candidate) evidence(i int) (score float64, frames, end int) {
 		if !ok {
 			return 0, 0, 0
 		}
-		if !c.repeats(seen[:min(frames, len(seen))], c.b[i:i+n+len(p)], n) {
+		empty := h.Length == 0 && !h.Fin // as zeros would be
+		if !empty && !c.repeats(seen[:min(frames, len(seen))], c.b[i:i+n+len(p)], n) {
 			score += weight + more
 			if whole && c.packetEnds(i+n+len(p)) {
 				score += endBits

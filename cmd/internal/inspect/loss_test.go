@@ -257,6 +257,35 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// Whatever packet a capture lacks, what happened is told in the order of time,
+// and a Ping that had its Pong is not said to have had none.
+func TestLossKeepsOrder(t *testing.T) {
+	for _, file := range plainCaptures(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			original := packetsOf(t, file)
+			var decoder packet.Decoder
+			for i := range original {
+				var s packet.Segment
+				if decoder.Decode(&original[i], &s) != packet.IsTCP || s.Length == 0 {
+					continue
+				}
+				k := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1))
+				var last capture.Record
+				for _, r := range k.all() {
+					if r.Frame == nil && r.End == nil {
+						continue
+					}
+					if r.At.Before(last.At) {
+						t.Errorf("without packet %d of %d bytes: the %s's %s of packet %d is told behind the %s's %s of packet %d",
+							i+1, s.Length, r.From, r.Kind, r.Packet, last.From, last.Kind, last.Packet)
+					}
+					last = r
+				}
+			}
+		})
+	}
+}
+
 // Of messages in the clear, each in one packet or in several, those are missing
 // of which a byte is, and no others.
 func TestLossCostsWhatWasLost(t *testing.T) {

@@ -315,6 +315,7 @@ type side struct {
 	lost     *Gap
 	lostMark mark
 	lossy    bool // bytes of it are unknown
+	doubt    int  // bits of evidence that a guess lacks; not positive: none
 }
 
 func (a *Analyser) peer(s *side) *side { return &a.sides[s.role.Peer()] }
@@ -342,8 +343,7 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 		case stateWaiting:
 			a.wait(s, m, b)
 		case stateFrames:
-			s.offset += int64(n)
-			a.readFrames(s, m, b)
+			n = a.readFrames(s, m, b)
 		case stateSkip:
 			n = a.skip(s, m, b)
 		default:

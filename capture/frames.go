@@ -59,9 +59,11 @@ func (r *frameReader) begin(inside bool) {
 // scratches are for bytes that are unmasked in place.
 var scratches = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 
-// readFrames reads bytes behind the handshake. The side's offset stands behind
-// them already.
-func (a *Analyser) readFrames(s *side, m mark, b []byte) {
+// readFrames reads bytes behind the handshake and returns how many: all, unless
+// the guess where frames begin turns out to be wrong.
+func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
+	all := len(b)
+	s.offset += int64(all)
 	r := a.witness.Receiver(s.role)
 	if !r.InFrame() {
 		s.start = m
@@ -75,12 +77,19 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) {
 			ev, n := a.witness.Next(s.role, in)
 			a.takePayload(s, m, in[:n])
 			in = in[n:]
+			if s.doubts(&ev) {
+				unread := len(in) + len(b)
+				s.offset -= int64(unread)
+				a.searchAgain(s, m)
+				return all - unread
+			}
 			a.onEvent(s, m, &ev)
 			if ev.Kind == wire.NeedMore {
 				break
 			}
 		}
 	}
+	return all
 }
 
 // takePayload takes what the frame's payload has of bytes that are read now,
@@ -403,13 +412,18 @@ func (a *Analyser) gap(s *side, m mark, n int64) {
 	case stateOpaque, stateTLS:
 		return
 	}
+	a.lose(s, m, &Gap{Missing: n, Stream: at, Resumed: "never"})
+}
+
+// lose says that it is not known what the side's next byte is.
+func (a *Analyser) lose(s *side, m mark, g *Gap) {
 	s.state = stateFresh
 	s.searched, s.tried = 0, 0
 	s.inflater.forget()
 	if s.lost != nil { // nothing was found since the gap before
 		a.emit(KindGap, m, s.party(), Record{Gap: s.lost})
 	}
-	s.lost, s.lostMark = &Gap{Missing: n, Stream: at, Resumed: "never"}, m
+	s.lost, s.lostMark = g, m
 }
 
 // loseHTTP gives up the head or the body that the side is in.

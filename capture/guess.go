@@ -1,9 +1,11 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/wiretrue/websocket/wire"
@@ -17,12 +19,23 @@ import (
 // found by evidence, counted in bits: how improbable it is that other bytes
 // look like this header, and like the header behind its payload, and so on.
 // The further in the candidate stands, the more evidence it needs, because
-// there were as many chances to be wrong. Until there is enough, both
-// directions are held, so that the records keep the order of the wire.
+// there were as many chances to be wrong; frames begin with packets more often than
+// not, so that the first byte of a packet needs less. Until there is enough,
+// both directions are held, so that the records keep the order of the wire.
+//
+// Payloads are not random: what repeats itself, as zeros behind a mask do, may
+// look like a header again and again. So what was seen before is no evidence.
+// A guess may still be wrong. Until enough headers have followed that one, one
+// that cannot be is taken for a sign of that, and the search begins anew,
+// rather than for the fault of the peer.
 
 const (
 	enoughBits = 20      // to believe a candidate at the very beginning
 	someBits   = 9       // to believe it when no more bytes will come
+	insideBits = 4       // more where no packet begins
+	endBits    = 7       // that a frame ends where a packet does
+	sureBits   = 48      // not to doubt it any more
+	headerBits = 5       // that a header fits
 	maxSearch  = 1 << 20 // bytes in which an unknown protocol is searched for frames
 )
 
@@ -175,24 +188,26 @@ func (a *Analyser) try(s *side, c candidate, final bool) bool {
 			return true
 		}
 	}
-	at, score, frames := c.best()
-	need := enoughBits + math.Log2(float64(c.before)+float64(at)+1)
+	c.final = final
+	at, over, score, frames := c.best()
 	if final {
-		need = someBits + math.Log2(float64(c.before)+float64(at)+1)
+		over += enoughBits - someBits
 	}
-	if at < 0 || score < need {
+	if at < 0 || over < enoughBits {
 		return false
 	}
+	over -= enoughBits
 	a.skipFront(s, at)
 	evidence := fmt.Sprintf("%d headers in a row fit, %.0f bits of evidence", frames, score)
 	if frames == 1 {
 		evidence = fmt.Sprintf("one header fits, %.0f bits of evidence", score)
 	}
-	confidence := 1 - math.Exp2(-(score-need)-1)
+	confidence := 1 - math.Exp2(-over-1)
 	if final {
 		confidence = min(confidence, 0.9)
 	}
 	a.guessed = nil
+	s.doubt = sureBits - int(score)
 	a.beginFrames(s, m, int64(at), confidence, evidence)
 	return true
 }
@@ -309,6 +324,7 @@ type candidate struct {
 	role    wire.Role
 	deflate bool  // RSV1 may be set
 	before  int64 // bytes that were searched before b
+	final   bool  // nothing comes behind b before it must be decided
 }
 
 func (c candidate) prefix(n int) candidate {
@@ -316,28 +332,41 @@ func (c candidate) prefix(n int) candidate {
 	return c
 }
 
-// best returns where the frames most probably begin; -1: nowhere.
-func (c *candidate) best() (at int, score float64, frames int) {
+// best returns where the frames most probably begin; -1: nowhere. over is the
+// evidence beyond what the place costs. Unless it is final, nothing is believed
+// in the payload of a frame that may have begun with a packet and has not ended.
+func (c *candidate) best() (at int, over, score float64, frames int) {
 	at = -1
+	packets := float64(c.before) / typicalPacket
 	next := 0 // of starts
 	for i := range c.b {
-		for next < len(c.starts) && c.starts[next] < i {
+		start := next < len(c.starts) && c.starts[next] == i
+		if start {
 			next++
 		}
 		if !c.mayBegin(c.b[i:]) {
 			continue
 		}
-		bits, n := c.evidence(i)
-		if n > 0 && next < len(c.starts) && c.starts[next] == i {
-			bits += 4
+		bits, n, end := c.evidence(i)
+		if n == 0 {
+			continue
 		}
-		// A candidate further in must be better by what its place costs.
-		if n > 0 && (at < 0 || bits-math.Log2(float64(i)+1) > score-math.Log2(float64(at)+1)) {
-			at, score, frames = i, bits, n
+		cost := math.Log2(float64(c.before)+float64(i)+1) + insideBits
+		if start {
+			cost = math.Log2(packets + float64(next))
+		}
+		if at < 0 || bits-cost > over {
+			at, over, score, frames = i, bits-cost, bits, n
+		}
+		if start && !c.final && end > len(c.b) && n == 1 {
+			break // what is behind is in its payload
 		}
 	}
-	return at, score, frames
+	return at, over, score, frames
 }
+
+// typicalPacket is how many bytes a packet has, about.
+const typicalPacket = 1400
 
 // mayBegin looks at the first two bytes only.
 func (c *candidate) mayBegin(b []byte) bool {
@@ -348,12 +377,13 @@ func (c *candidate) mayBegin(b []byte) bool {
 }
 
 // evidence returns how improbable it is that other bytes look like a row of
-// frames at i, in bits, and how many headers it saw. It returns no headers
-// when one of them cannot be.
-func (c *candidate) evidence(i int) (score float64, frames int) {
+// frames at i, in bits, how many headers it saw, and where the last of these
+// frames ends. It returns no headers when one of them cannot be.
+func (c *candidate) evidence(i int) (score float64, frames, end int) {
+	var seen [8][]byte
 	for i < len(c.b) && score < 64 {
 		if len(c.b)-i >= 2 && !c.mayBegin(c.b[i:]) {
-			return 0, 0
+			return 0, 0, 0
 		}
 		h, n := frame.Parse(c.b[i:])
 		if n == 0 {
@@ -361,7 +391,7 @@ func (c *candidate) evidence(i int) (score float64, frames int) {
 		}
 		weight, ok := c.header(&h)
 		if !ok {
-			return 0, 0
+			return 0, 0, 0
 		}
 		p := c.b[i+n:]
 		whole := h.Length <= uint64(len(p))
@@ -370,16 +400,46 @@ func (c *candidate) evidence(i int) (score float64, frames int) {
 		}
 		more, ok := c.payload(&h, p, whole)
 		if !ok {
-			return 0, 0
+			return 0, 0, 0
 		}
-		score += weight + more
+		empty := h.Length == 0 && !h.Fin // as zeros would be
+		if !empty && !c.repeats(seen[:min(frames, len(seen))], c.b[i:i+n+len(p)], n) {
+			score += weight + more
+			if whole && c.packetEnds(i+n+len(p)) {
+				score += endBits
+			}
+		}
+		seen[frames%len(seen)] = c.b[i : i+n+len(p)]
 		frames++
+		end = i + n + int(h.Length)
 		if !whole {
 			break
 		}
-		i += n + int(h.Length)
+		i = end
 	}
-	return score, frames
+	return score, frames, end
+}
+
+// packetEnds reports whether a packet is known to end at i.
+func (c *candidate) packetEnds(i int) bool {
+	if i == len(c.b) {
+		return c.final
+	}
+	_, found := slices.BinarySearch(c.starts, i)
+	return found
+}
+
+// repeats reports whether a frame, with a header of n bytes, says nothing that
+// those before it have not said. A client's keys are never the same.
+func (c *candidate) repeats(seen [][]byte, b []byte, n int) bool {
+	const most = 32 // bytes that are compared
+	for _, other := range seen {
+		if c.role == wire.Client && n <= len(other) && bytes.Equal(other[n-4:n], b[n-4:n]) ||
+			bytes.Equal(other[:min(len(other), most)], b[:min(len(b), most)]) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *candidate) header(h *frame.Header) (score float64, ok bool) {
@@ -392,9 +452,9 @@ func (c *candidate) header(h *frame.Header) (score float64, ok bool) {
 	case h.RSV != 0 && (!c.deflate || h.Opcode == frame.Continuation):
 		return 0, false
 	}
-	score = 5
+	score = headerBits
 	if h.RSV != 0 {
-		score = 3
+		score -= 2
 	}
 	if control {
 		score++
@@ -418,14 +478,51 @@ func (c *candidate) payload(h *frame.Header, p []byte, whole bool) (score float6
 			return 10, true
 		}
 	case h.Opcode == frame.Text && h.RSV == 0:
-		text, valid := Excerpt{Bytes: p, Size: uint64(len(p)) + 1}.Text() // it may end inside a character
+		_, valid := Excerpt{Bytes: p, Size: uint64(len(p)) + 1}.Text() // it may end inside a character
 		if !valid {
 			return 0, false
 		}
-		if c.role == wire.Client { // behind a wrong key it would be random
-			return float64(len(text)), true
-		}
-		return float64(len(text)) / 4, true
+		return c.text(p), true
 	}
 	return 0, true
+}
+
+// text weighs valid UTF-8. Text behind another's mask is text, too, but of
+// control characters for the most part; and what repeats itself every four
+// bytes may be anything.
+func (c *candidate) text(p []byte) (score float64) {
+	for i, b := range p {
+		switch {
+		case b < ' ' && b != '\t' && b != '\r' && b != '\n':
+			score -= 4
+		case i < 4 || b != p[i-4]:
+			score++
+		}
+	}
+	score = max(score, -headerBits)
+	if c.role == wire.Server { // behind a wrong key it would be random; here it may be what it is inside of
+		score /= 4
+	}
+	return score
+}
+
+// doubts reports whether an event makes a guess doubtful, rather than the peer
+// faulty; a header that fits makes it less so.
+func (s *side) doubts(ev *wire.Event) bool {
+	if s.doubt <= 0 || ev.Kind != wire.Header {
+		return false
+	}
+	if !without(ev.Broken, rfc.ContinuationNeedsStart, rfc.FragmentCount, rfc.MessageSize).Clean() {
+		return true
+	}
+	s.doubt -= headerBits
+	return false
+}
+
+// searchAgain gives up a guess that was wrong, and searches from the next byte
+// on.
+func (a *Analyser) searchAgain(s *side, m mark) {
+	a.cutFrame(s, m, true)
+	s.backInStep = false
+	a.lose(s, m, &Gap{Stream: s.offset, Resumed: "never"})
 }

@@ -247,6 +247,10 @@ func (a *Analyser) assumeOpen(m mark) {
 	}
 	for _, ex := range a.exchanges {
 		ex.Cut = true
+		if a.sides[wire.Server].lossy { // the client may have seen the response
+			ex.broken = without(ex.broken, rfc.WaitForResponse)
+			ex.findings = slices.DeleteFunc(ex.findings, func(f Finding) bool { return f.Rule == rfc.WaitForResponse })
+		}
 		a.tellExchange(ex, m, Client)
 	}
 	a.exchanges = nil

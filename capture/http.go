@@ -286,8 +286,8 @@ func (a *Analyser) wait(s *side, m mark, b []byte) {
 		s.offset += int64(n)
 		b = b[n:]
 		if s.heldBytes >= maxWaiting { // the answer was missed: take it for granted
+			a.peer(s).lossy = true
 			a.assumeOpen(m)
-			s.offset += int64(len(b))
 			a.readFrames(s, m, b)
 			return
 		}

@@ -326,7 +326,7 @@ func (s *side) code(c *coder) {
 
 	k := &s.keys
 	list(c, &k.recent, func(v *uint32) { integer(c, v) })
-	integer(c, &k.next, &k.repeats, &k.steps)
+	integer(c, &k.next, &k.repeats, &k.steps, &s.doubt)
 	integer(c, &k.step, &k.last)
 	c.bools(&k.reported)
 	c.times(&s.rate.since)

@@ -89,11 +89,13 @@ func newRoot(stdin, stdout, stderr *os.File) *cobra.Command {
 		Use:   "wiretrue",
 		Short: "Run WebSocket servers and clients, and see what is on their wire",
 		Long: `wiretrue runs a WebSocket server to try clients with, talks to servers as a
-client, and explains the protocol's rules and codes.
+client, tells from captures what happened and why, and explains the protocol's
+rules and codes.
 
 ` + exitCodes,
 		Example: `  wiretrue serve
   wiretrue dial ws://127.0.0.1:8080/echo
+  wiretrue inspect capture.pcapng
   wiretrue explain 1006`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -331,7 +331,7 @@ func TestEvents(t *testing.T) {
 			s.close()
 		},
 		client: "one___",
-		want:   "6 client fin; 7 server fin; 8 client closed; 8 client gap 3+3 not captured",
+		want:   "6 client fin; 7 server fin; 8 client closed; 6 client gap 3+3 not captured",
 	}, {
 		name: "data behind FIN, and far away",
 		script: func(s *script) {

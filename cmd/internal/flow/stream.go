@@ -143,6 +143,13 @@ func (h *half) finAcked() bool { return h.fin >= 0 && h.acked > h.fin }
 // waiting reports whether bytes are known to be missing for now.
 func (h *half) waiting() bool { return len(h.held()) > 0 || h.acked > h.next && h.fin != h.next }
 
+// Waiting reports whether bytes of a direction are missing, for which it is
+// waited.
+func (c *Conn) Waiting(dir Dir) bool {
+	h := &c.half[dir]
+	return h.fin > h.next || h.rare != nil && (len(h.rare.held) > 0 || h.rare.doubt != 0)
+}
+
 func (c *Conn) hasHoles() bool { return c.half[0].waiting() || c.half[1].waiting() }
 
 // payload places a segment's bytes in the stream.
@@ -473,7 +480,11 @@ func (t *Tracker) settleTail(c *Conn, dir Dir, now int64, force Reason) {
 		why = NeverCame
 	}
 	tr.doubt = 0
-	t.gap(c, dir, to, why, c.Last)
+	st := c.Last
+	if to == h.fin {
+		st = c.Sides[dir].FIN
+	}
+	t.gap(c, dir, to, why, st)
 }
 
 // far reports whether an offset is out of reach of what the other side had

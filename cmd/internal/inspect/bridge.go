@@ -17,10 +17,11 @@ type link struct {
 	analyser *capture.Analyser
 	session  *tlsview.Session
 	half     [2]half
-	hidden   bool // it is not shown, whatever comes
-	matched  bool // a record did
-	told     bool // the facts of TLS
-	keyed    bool // the client's key was looked for
+	hidden   bool  // it is not shown, whatever comes
+	matched  bool  // a record did
+	told     bool  // the facts of TLS
+	keyed    bool  // the client's key was looked for
+	late     *late // nil: nothing waits
 
 	random    [32]byte // of the ClientHello, by which a key log names the connection
 	hasRandom bool
@@ -77,11 +78,14 @@ func (b *bridge) Open(fc *flow.Conn) {
 
 // Data implements [flow.Handler].
 func (b *bridge) Data(fc *flow.Conn, dir flow.Dir, run flow.Run) {
-	c := fc.User.(*Conn)
+	fc.User.(*Conn).take(lateItem{dir: dir, isData: true, run: run})
+}
+
+func (c *Conn) data(dir flow.Dir, run flow.Run) {
 	h := &c.half[dir]
 	h.next = run.Offset + int64(len(run.Data))
 	if c.session == nil && !c.plain() {
-		c.session = tlsview.NewSession(b.o.Keys, tlsBridge{c}, &tlsview.Options{Hold: b.o.HoldForKeys})
+		c.session = tlsview.NewSession(c.of.o.Keys, tlsBridge{c}, &tlsview.Options{Hold: c.of.o.HoldForKeys})
 	}
 	if h.raw || c.plain() {
 		c.bytes(dir, stamp{run.Time, run.Packet}, run.Data)
@@ -159,19 +163,22 @@ func (c *Conn) end(dir flow.Dir, st stamp, how capture.How) {
 
 // Event implements [flow.Handler].
 func (b *bridge) Event(fc *flow.Conn, ev flow.Event) {
-	c := fc.User.(*Conn)
+	fc.User.(*Conn).take(lateItem{dir: ev.Dir, event: ev})
+}
+
+func (c *Conn) event(ev flow.Event) {
 	h, st := &c.half[ev.Dir], stamp{ev.Time, ev.Packet}
 	switch ev.Kind {
 	case flow.SYN:
-		if !ev.ACK || fc.Evidence == flow.SawSYNACK {
+		if !ev.ACK || c.Evidence == flow.SawSYNACK {
 			c.net(ev, capture.NetOpened, 0, 0, "")
 		}
 	case flow.Established:
 		c.net(ev, capture.NetEstablished, ev.Duration, 0, "")
 	case flow.MidStream:
 		text := ""
-		if fc.Evidence.Guessed() {
-			text = "who is the client is " + fc.Evidence.String()
+		if c.Evidence.Guessed() {
+			text = "who is the client is " + c.Evidence.String()
 		}
 		c.net(ev, capture.NetMiddle, 0, 0, text)
 	case flow.FIN:
@@ -223,6 +230,9 @@ func (c *Conn) gap(ev flow.Event) {
 // End implements [flow.Handler].
 func (b *bridge) End(fc *flow.Conn) {
 	c := fc.User.(*Conn)
+	if c.late != nil {
+		c.catchUp(len(c.late.items))
+	}
 	if c.session != nil {
 		c.session.End()
 	}

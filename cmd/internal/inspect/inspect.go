@@ -82,6 +82,7 @@ type Inspector struct {
 	totals  Totals
 	waiting map[*Conn]struct{} // for TLS keys
 	known   int                // secrets in the key log when they were last looked for
+	late    int                // bytes that wait for the other direction
 	passed  int64
 	begin   time.Time // of the capture
 	segment packet.Segment

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -144,26 +145,93 @@ func TestOrderAndDuplication(t *testing.T) {
 	}
 }
 
-// A packet that is missing is named, unless its bytes were sent again; the
-// other side's messages are all there, and so are its own before it.
+// A part is a stretch of a direction's stream.
+type part struct{ from, to int64 }
+
+func (p part) overlaps(q part) bool { return p.from < q.to && q.from < p.to }
+
+// A told is a message or a control frame, and where it stands in its stream.
+type told struct {
+	words string
+	parts []part
+}
+
+// toldOf are the messages, and the control frames, of each side.
+func toldOf(k *collector) map[capture.Party][]told {
+	all := map[capture.Party][]told{}
+	parts := map[int64][]part{} // of the messages that are not over
+	for _, r := range k.all() {
+		switch {
+		case r.Frame != nil:
+			f := r.Frame
+			p := part{f.Stream, f.Stream + int64(f.Header.Size()) + int64(f.Header.Length)}
+			if f.Message > 0 {
+				parts[f.Message] = append(parts[f.Message], p)
+			} else if !f.Cut {
+				all[r.From] = append(all[r.From], told{fmt.Sprintf("%v %q", f.Header.Opcode, f.Payload.Bytes), []part{p}})
+			}
+		case r.Message != nil && !r.Message.Cut:
+			g := r.Message
+			all[r.From] = append(all[r.From], told{fmt.Sprintf("%s %q", g.Type, g.Payload.Bytes), parts[g.Number]})
+		}
+	}
+	return all
+}
+
+// without are the words of what does not touch the lost part.
+func without(all []told, lost part) (words []string) {
+	for _, m := range all {
+		if !slices.ContainsFunc(m.parts, lost.overlaps) {
+			words = append(words, m.words)
+		}
+	}
+	return words
+}
+
+// faultsOf are the rules that are said to be broken, by whom.
+func faultsOf(k *collector) (all []string) {
+	for _, r := range k.all() {
+		if f := r.Finding; f != nil && f.Severity == capture.Error {
+			all = append(all, fmt.Sprintf("%s by the %s: %s", f.ID, f.Fault, f.Seen))
+		}
+	}
+	return all
+}
+
+// Of a capture that lacks a packet, exactly the messages are missing of which
+// the packet held a byte; the gap is named, and nobody is blamed for it.
 func TestLoss(t *testing.T) {
 	for _, file := range plainCaptures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			original := packetsOf(t, file)
-			whole := messagesOf(inspectedPackets(t, original))
+			k := inspectedPackets(t, original)
+			whole, faults := toldOf(k), faultsOf(k)
 			var decoder packet.Decoder
+			starts := map[netip.AddrPort]uint32{}
 			for i := range original {
 				var s packet.Segment
-				if decoder.Decode(&original[i], &s) != packet.IsTCP || s.Length == 0 {
+				if decoder.Decode(&original[i], &s) != packet.IsTCP {
+					continue
+				}
+				if s.Flags.Has(packet.SYN) {
+					starts[s.Src] = s.Seq + 1
+				}
+				if s.Length == 0 {
 					continue
 				}
 				k := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1))
-				got := messagesOf(k)
+				got := toldOf(k)
 				from, other := capture.Client, capture.Server
 				if s.Src != k.conns[0].Client {
 					from, other = other, from
 				}
-				if slices.Equal(got[from], whole[from]) && slices.Equal(got[other], whole[other]) {
+				for _, f := range faultsOf(k) {
+					if !slices.Contains(faults, f) {
+						t.Errorf("without packet %d, %d bytes of the %s: %s", i+1, s.Length, from, f)
+					}
+				}
+				said := without(got[from], part{})
+				if slices.Equal(said, without(whole[from], part{})) && slices.Equal(without(got[other], part{}), without(whole[other], part{})) {
 					continue // the handshake, or sent again
 				}
 				named := slices.ContainsFunc(k.all(), func(r capture.Record) bool {
@@ -176,8 +244,42 @@ func TestLoss(t *testing.T) {
 				if !named && !last { // else nothing tells that there was more
 					t.Errorf("without packet %d, %d bytes of the %s: no gap is named", i+1, s.Length, from)
 				}
-				if !slices.Equal(got[other], whole[other]) {
-					t.Errorf("without packet %d of the %s: the %s's messages are\n%.300q\nwant\n%.300q", i+1, from, other, got[other], whole[other])
+				at := int64(s.Seq - starts[s.Src])
+				lost := part{at, at + int64(s.Length)}
+				if want := without(whole[from], lost); !slices.Equal(said, want) && len(faults) == 0 { // what breaks the rules is not found again
+					t.Errorf("without packet %d, %d bytes of the %s: its messages are\n%.600q\nwant\n%.600q", i+1, s.Length, from, said, want)
+				}
+				if said, want := without(got[other], part{}), without(whole[other], part{}); !slices.Equal(said, want) {
+					t.Errorf("without packet %d of the %s: the %s's messages are\n%.300q\nwant\n%.300q", i+1, from, other, said, want)
+				}
+			}
+		})
+	}
+}
+
+// Whatever packet a capture lacks, what happened is told in the order of time,
+// and a Ping that had its Pong is not said to have had none.
+func TestLossKeepsOrder(t *testing.T) {
+	for _, file := range plainCaptures(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			original := packetsOf(t, file)
+			var decoder packet.Decoder
+			for i := range original {
+				var s packet.Segment
+				if decoder.Decode(&original[i], &s) != packet.IsTCP || s.Length == 0 {
+					continue
+				}
+				k := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1))
+				var last capture.Record
+				for _, r := range k.all() {
+					if r.Frame == nil && r.End == nil {
+						continue
+					}
+					if r.At.Before(last.At) {
+						t.Errorf("without packet %d of %d bytes: the %s's %s of packet %d is told behind the %s's %s of packet %d",
+							i+1, s.Length, r.From, r.Kind, r.Packet, last.From, last.Kind, last.Packet)
+					}
+					last = r
 				}
 			}
 		})

@@ -18,6 +18,7 @@ const importOrder = `
 	wire/handshake
 	wire/deflate
 	wire
+	internal/deflation, internal/shell
 	., capture, conform
 	record
 	engine

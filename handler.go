@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/wiretrue/websocket/internal/shell"
 )
 
 // HandlerFunc serves one connection. Its context ends with the connection and
@@ -165,8 +167,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 
 	conns := s.connections()
-	timeout := orDefault(s.CloseTimeout, 5*time.Second, 5*time.Second)
-	gap := time.NewTicker(spread(ctx, len(conns)))
+	timeout := s.Options.closeTimeout()
+	gap := time.NewTicker(shell.Spread(ctx, len(conns)))
 	defer gap.Stop()
 	for i, c := range conns {
 		if i > 0 {
@@ -190,15 +192,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		c.CloseNow()
 	}
 	return ctx.Err()
-}
-
-// spread returns the time between two closes of a shutdown.
-func spread(ctx context.Context, n int) time.Duration {
-	gap := time.Millisecond
-	if deadline, ok := ctx.Deadline(); ok && n > 0 {
-		gap = min(gap, time.Until(deadline)/2/time.Duration(n))
-	}
-	return max(gap, time.Nanosecond)
 }
 
 func (s *Server) logger() *slog.Logger {

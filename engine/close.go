@@ -64,8 +64,7 @@ func (t *turn) gotClose(c *Conn, body []byte) {
 
 // failRule fails the connection for a rule that the peer broke.
 func (t *turn) failRule(c *Conn, rule rfc.Rule, ev *wire.Event) {
-	broken := websocket.BrokenBy(rule, ev)
-	t.fail(c, rule.Info().Code, broken.CloseReason(), broken)
+	t.fail(c, rule.Info().Code, rule.CloseReason(), inside.BrokenBy(rule, ev))
 }
 
 // fail sends a Close frame and ends the connection without waiting for the

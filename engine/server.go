@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire/handshake"
 )
 
@@ -46,7 +47,7 @@ type Service struct {
 
 // options returns the options with their defaults.
 func (s *Service) options() *websocket.Options {
-	s.once.Do(func() { s.resolved = s.AcceptOptions.Options.Resolved(true) })
+	s.once.Do(func() { s.resolved = inside.Resolved(&s.AcceptOptions.Options) })
 	return &s.resolved
 }
 
@@ -263,7 +264,7 @@ func (s *Server) announceIdle() {
 // cut and its error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns, idle := s.stop()
-	gap := time.NewTicker(spread(ctx, len(conns)))
+	gap := time.NewTicker(shell.Spread(ctx, len(conns)))
 	defer gap.Stop()
 	for i, c := range conns {
 		if i > 0 {
@@ -344,13 +345,4 @@ func (s *Server) end(idle <-chan struct{}) {
 	default:
 		go func() { <-idle; stop() }()
 	}
-}
-
-// spread returns the time between two closes of a shutdown.
-func spread(ctx context.Context, n int) time.Duration {
-	gap := time.Millisecond
-	if deadline, ok := ctx.Deadline(); ok && n > 0 {
-		gap = min(gap, time.Until(deadline)/2/time.Duration(n))
-	}
-	return max(gap, time.Nanosecond)
 }

@@ -46,7 +46,6 @@ type collector struct {
 	conns   []*flow.Conn
 	streams map[string]*bytes.Buffer // "connection address"
 	events  []flow.Event
-	bytes   int64
 }
 
 func streamName(conn int64, addr fmt.Stringer) string { return fmt.Sprint(conn, " ", addr) }

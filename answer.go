@@ -33,11 +33,11 @@ type Accepted struct {
 
 // Answer decides on the request of an opening handshake as Accept does, for
 // servers that read requests themselves (handshake.ParseRequest) or have them
-// from elsewhere than net/http. secure says that it came over TLS. An error is
-// to be answered with its Refusal, and is not told to the Trace.
+// from elsewhere than net/http. secure says that it came over TLS. A request
+// that is refused is answered with the Refusal; the Trace is not told of it.
 //
 // o must not change while the connection lives.
-func (o *AcceptOptions) Answer(r *handshake.Request, secure bool) (*Accepted, *HandshakeError) {
+func (o *AcceptOptions) Answer(r *handshake.Request, secure bool) (a *Accepted, refused *HandshakeError) {
 	return o.answer(r, secure, o.Subprotocols, func(string) bool { return true })
 }
 

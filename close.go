@@ -6,16 +6,14 @@ import (
 	"net"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
-// lingerTime is how long an end waits for the peer's part of it: the server's
-// FIN for a client, whatever is still on its way for one that failed the
-// connection, so that the peer reads the Close frame before a reset (RFC 6455
-// 7.1.1, 7.1.7).
-const lingerTime = time.Second
+// What they bound stands in package shell.
+const lingerTime, lingerBytes = shell.LingerTime, shell.LingerBytes
 
 // Close performs the closing handshake: it sends a Close frame behind all that
 // was written, waits for the peer's, and ends the TCP connection. Messages that
@@ -257,6 +255,3 @@ func (c *Conn) drainAndHangUp(drain bool) {
 		left -= n
 	}
 }
-
-// lingerBytes bounds what a peer can send to a connection that has ended.
-const lingerBytes = 16 << 20

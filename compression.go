@@ -35,7 +35,7 @@ type Compression struct {
 	Level CompressionLevel
 
 	// Threshold is the size in bytes below which a message is sent as it is.
-	// 0: 16 with context takeover, 128 without.
+	// 0: 16 with context takeover, 128 without. NoLimit: none is.
 	Threshold int
 
 	// WindowBits bound how far back what this end sends may refer, from 8 (256

@@ -379,7 +379,7 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 		return nil, fmt.Errorf("websocket: dial: send the request: %w", err)
 	}
 	response, head, rest, err := readResponse(nc, nil)
-	for n := 0; err == nil && response.Status/100 == 1 && response.Status != http.StatusSwitchingProtocols && n < maxInterim; n++ {
+	for n := 0; err == nil && response.Interim() && n < maxInterim; n++ {
 		response, head, rest, err = readResponse(nc, rest) // an interim response says nothing (RFC 9110 15.2)
 	}
 	h.Response = head

@@ -12,7 +12,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/wiretrue/websocket/internal/shell"
 )
@@ -166,23 +165,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 
-	conns := s.connections()
 	timeout := s.Options.closeTimeout()
-	gap := time.NewTicker(shell.Spread(ctx, len(conns)))
-	defer gap.Stop()
-	for i, c := range conns {
-		if i > 0 {
-			select {
-			case <-gap.C:
-			case <-ctx.Done():
-			}
-		}
+	shell.Pace(ctx, s.connections(), func(c *Conn) {
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			c.Close(ctx, StatusGoingAway, "")
 		}()
-	}
+	})
 	select {
 	case <-s.idle:
 		return nil

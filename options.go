@@ -49,6 +49,7 @@ type Options struct {
 
 	// QueueLimit is the most bytes that wait to be sent, beyond what the kernel
 	// takes; a single larger message is taken when nothing else waits. 0: 1 MiB.
+	// NoLimit: none.
 	QueueLimit int
 
 	// QueuePolicy says what a write does whose message does not fit.

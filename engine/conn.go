@@ -17,10 +17,10 @@ import (
 
 // Conn is one WebSocket connection of a Server. Its methods may be called from
 // any goroutine, and from the functions of its Handler.
-//
-// There are very many of them: what only few need, or only for a while, is
-// behind a pointer.
 type Conn struct {
+	// There are very many of them: what only few need, or only for a while, is
+	// behind a pointer.
+
 	service *Service
 	server  *Server
 	loop    *loop // nil: more.std serves it

@@ -32,10 +32,12 @@ type Handler struct {
 	OnClose func(c *Conn, cause error)
 }
 
-// Service is what is served to a connection, and how. It must not change while
-// it is in use. QueueBlock, the zero of its QueuePolicy, means for a connection
-// of a loop, which cannot wait: a connection whose queue is full is not read
-// until half of it is sent, and a write that still finds it full returns
+// Service is what is served to a connection, and how. It must not be
+// copied, nor change while it is in use.
+//
+// QueueBlock, the zero of its QueuePolicy, means for a connection of a loop,
+// which cannot wait: a connection whose queue is full is not read until half of
+// it is sent, and a write that still finds it full returns
 // websocket.ErrQueueFull. On a server that is Blocking, writes wait.
 type Service struct {
 	websocket.AcceptOptions
@@ -69,6 +71,9 @@ const (
 )
 
 func (b Backend) String() string {
+	if b > Goroutines {
+		return "unknown"
+	}
 	return [...]string{"auto", "io_uring", "epoll", "goroutines"}[b]
 }
 
@@ -264,17 +269,7 @@ func (s *Server) announceIdle() {
 // cut and its error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns, idle := s.stop()
-	gap := time.NewTicker(shell.Spread(ctx, len(conns)))
-	defer gap.Stop()
-	for i, c := range conns {
-		if i > 0 {
-			select {
-			case <-gap.C:
-			case <-ctx.Done():
-			}
-		}
-		c.Close(websocket.StatusGoingAway, "")
-	}
+	shell.Pace(ctx, conns, func(c *Conn) { c.Close(websocket.StatusGoingAway, "") })
 	err := error(nil)
 	select {
 	case <-idle:

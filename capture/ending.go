@@ -3,9 +3,9 @@ package capture
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/duration"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
@@ -42,7 +42,7 @@ const (
 	Clean      Outcome = "clean"      // by the closing handshake
 	HalfClosed Outcome = "unanswered" // a Close was sent and not answered
 	Abnormal   Outcome = "abnormal"   // TCP ended without a Close
-	Refused    Outcome = "refused"    // the upgrade was not granted
+	Refused    Outcome = "refused"    // the upgrade was not granted, or the client did not take the answer
 	Never      Outcome = "never"      // nothing asked for a WebSocket
 	Going      Outcome = "going"      // the capture stops before the connection
 )
@@ -180,17 +180,30 @@ func (a *Analyser) endSide(s *side, m mark, how How) {
 	}
 }
 
-// unsure reports whether missing bytes may hold what the rule asks for.
+// unsure reports whether missing bytes may hold what the rule asks for, or the
+// rule does not ask for it.
 func (a *Analyser) unsure(rule rfc.Rule, s *side) bool {
 	switch rule {
 	case rfc.EndBetweenFrames:
 		return s.state != stateFrames
 	case rfc.CloseBeforeEnd, rfc.CloseAnswered:
-		return s.state == stateFresh
+		return s.state == stateFresh || s.role == wire.Client && a.declined()
 	case rfc.PingAnswered:
 		return s.lossy
 	}
 	return false
+}
+
+// declined reports whether the server's answer broke a rule for which a client
+// fails the connection (RFC 6455 4.1), and the client has sent no frame since.
+func (a *Analyser) declined() bool {
+	var broken rfc.Set
+	for i := range a.noted.findings {
+		if f := &a.noted.findings[i]; f.Rule != 0 && f.Frame == 0 && f.From == Server && f.Rule.Info().Binds == rfc.Server {
+			broken.Add(f.Rule)
+		}
+	}
+	return broken.Fatal() != 0 && a.numbers.sides[wire.Client].Frames == 0
 }
 
 // flushSide tells what a side's end leaves unfinished.
@@ -293,6 +306,10 @@ func (a *Analyser) ending() (e Ending) {
 		e.How = Never
 		e.Words = a.wordsOf(&e)
 		return e
+	case e.Began == Client && a.declined():
+		e.How = Refused
+		e.Words = a.wordsOf(&e)
+		return e
 	case end.closes[0] != nil && end.closes[1] != nil:
 		e.How = Clean
 	case !over:
@@ -375,7 +392,7 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 		h := &e.Hints[0]
 		whose := map[string]string{"both": "either side", "client": "the client", "server": "the server"}[h.Silent]
 		length := map[string]time.Duration{"both": e.Silence, "client": e.SilenceClient, "server": e.SilenceServer}[h.Silent]
-		f := found("capture-idle-timeout", Between, "the end came %v after the last bytes of %s; a timeout of %v would do this: %s", roundTime(length), whose, roundTime(h.Timeout), h.Whose)
+		f := found("capture-idle-timeout", Between, "the end came %s after the last bytes of %s; a timeout of %s would do this: %s", duration.Words(length), whose, duration.Words(h.Timeout), h.Whose)
 		f.Confidence = h.Confidence
 		f.At, f.Packet = a.end.begun.at, a.end.begun.packet
 		if e.How == Clean {
@@ -384,14 +401,23 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 		a.find(m, f)
 	}
 	for _, role := range []wire.Role{wire.Client, wire.Server} {
-		if n := e.Unanswered[role]; n > 0 && a.end.first != nil {
-			f := found("capture-unanswered-pings", partyOf(role.Peer()), "%s of the %s had no Pong when %s began to close, %v after the last Ping", count(n, "Ping"), role, the(e.Began), roundTime(e.SincePing))
+		// One that had just left when the end began says nothing.
+		n := e.Unanswered[role]
+		if n > 0 && (n > 1 || e.SincePing >= time.Second) && (a.end.first != nil || e.Began == partyOf(role)) {
+			f := found("capture-unanswered-pings", partyOf(role.Peer()), "%s of the %s had no Pong when %s began to end the connection, %s after the last Ping", count(n, "Ping"), role, the(e.Began), duration.Words(e.SincePing))
 			f.From = partyOf(role)
 			a.find(m, f)
 		}
 	}
-	if e.Large > 0 && (e.Code == rfc.MessageTooBig || e.How != Clean) {
-		f := found("capture-close-after-large-message", Unknown, "a frame of %d bytes from %s was the last large one, %v before the end", e.Large, the(e.LargeFrom), roundTime(a.end.begun.at.Sub(a.end.large.at)))
+	if e.Large > 0 && e.LargeFrom != e.Began && (e.Code == rfc.MessageTooBig || e.How != Clean) {
+		what, when := "frame", duration.Words(since(a.end.large.at, a.end.begun.at))+" before the end"
+		if !a.end.large.frame {
+			what = "compressed message"
+		}
+		if a.end.large.at.After(a.end.begun.at) {
+			when = "and was still on its way when the end began"
+		}
+		f := found("capture-close-after-large-message", Unknown, "a %s of %d bytes from %s was the last large one, %s", what, e.Large, the(e.LargeFrom), when)
 		f.From, f.Frame = e.LargeFrom, a.end.large.number
 		if e.Code == rfc.MessageTooBig {
 			f.Confidence = 0.95
@@ -406,6 +432,9 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 func (a *Analyser) wordsOf(e *Ending) string {
 	switch e.How {
 	case Refused:
+		if a.witness != nil {
+			return "The client did not take the server's answer, and ended TCP."
+		}
 		return "The upgrade was not granted."
 	case Never:
 		if a.net.encrypted {
@@ -415,7 +444,7 @@ func (a *Analyser) wordsOf(e *Ending) string {
 	case Going:
 		return "The bytes stop here; the connection may go on."
 	}
-	after := fmt.Sprintf("%v after the last frame", roundTime(e.Silence))
+	after := fmt.Sprintf("%s after the last frame", duration.Words(e.Silence))
 	var w string
 	switch e.How {
 	case Clean:
@@ -462,18 +491,4 @@ func later(t, u time.Time) time.Time {
 		return t
 	}
 	return u
-}
-
-// roundTime words a time as well as a person wants to know it. Minutes stay
-// seconds, as timeouts are configured.
-func roundTime(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + "s"
-	case d >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
-	case d >= time.Millisecond:
-		return d.Round(10 * time.Microsecond).String()
-	}
-	return d.String()
 }

@@ -83,6 +83,7 @@ type wanted struct {
 // anybody on the way can read.
 func TestFindings(t *testing.T) {
 	t.Parallel()
+	zeros := new(packer).pack(t, strings.Repeat("\x00", 70000))
 	const (
 		switching = "6455-4.1-switching-protocols"
 		accept    = "6455-4.2.2-accept-matches-key"
@@ -156,6 +157,31 @@ func TestFindings(t *testing.T) {
 			20 server 89 01 "2"
 			25 server 88 02 03f0
 			25.1 client rst`, []wanted{{"6455-5.5.1-close-answered", capture.Warning, capture.Client, "in place of a Close"}, {"capture-unanswered-pings", capture.Warning, capture.Client, "2 Pings of the server had no Pong"}}},
+		{"a ping without an answer, and the pinger leaves", capture.Options{}, upgraded + `10 client 89 81 01020304 "1"^01020304
+			11 client fin`, []wanted{{before, capture.Warning, capture.Client, "FIN"}, {"capture-unanswered-pings", capture.Warning, capture.Server, "1 Ping of the client had no Pong when the client began to end the connection, 1s after"}}},
+		{"a ping that has just left", capture.Options{}, upgraded + `10 client 89 81 01020304 "1"^01020304
+			10.001 server 88 02 03e8
+			10.002 client 88 82 01020305 03e8^01020305
+			10.003 server fin`, nil},
+		{"too large a message when it is inflated", capture.Options{}, asks + ` | Sec-WebSocket-Extensions: permessage-deflate
+			0.01 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: yA9O5xGLp8SbwCV//OepMPw7pEI= | Sec-WebSocket-Extensions: permessage-deflate
+			` + fmt.Sprintf("1 client c2 %02x 01020304 %x^01020304", 0x80|len(zeros), zeros) + `
+			1.1 server 88 02 03f1
+			1.2 client 88 82 01020305 03f1^01020305
+			1.3 server fin`, []wanted{{"capture-close-after-large-message", capture.Warning, capture.Unknown, "a compressed message of 70000 bytes from the client"}}},
+		{"too large a message while it comes", capture.Options{}, upgraded + `1 client 82 ff 0000000000011170 01020304 "a"*35000
+			1.1 server 88 02 03f1
+			1.2 client "a"*35000
+			1.3 client rst`, []wanted{{"6455-5.5.1-close-answered", capture.Warning, capture.Client, "RST"}, {"capture-close-after-large-message", capture.Warning, capture.Unknown, "still on its way"}}},
+		{"an end inside a large frame", capture.Options{}, upgraded + `1 server 82 7f 0000000000011170 "a"*35000
+			3 server rst`, []wanted{{"6455-7.1.5-end-between-frames", capture.Error, capture.Server, "after 35000 of the frame's 70000 bytes"}, {before, capture.Warning, capture.Server, "RST"}}},
+		{"an answer that the client must refuse", capture.Options{}, asks + `
+			0.01 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+			0.02 client fin
+			0.03 server fin`, []wanted{{"6455-4.2.2-accept-matches-key", capture.Error, capture.Server, "s3pPLM"}}},
+		{"HTTP/1.0 by a proxy, and answered likewise", capture.Options{}, "0 client http GET / HTTP/1.0 | Host: a.example | Connection: Upgrade | Upgrade: websocket | Via: 1.0 proxy | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13\n" +
+			"0.1 server http HTTP/1.0 400 Bad Request | Content-Length: 0", []wanted{{"6455-4.1-request-http11", capture.Error, capture.Between, "HTTP/1.0"}, {"6455-4.1-switching-protocols", capture.Error, capture.Between, "400"}}},
+		{"a character that is cut by the next", capture.Options{}, upgraded + `1 server 81 05 "caf" e9 20`, []wanted{{"6455-8.1-text-is-utf8", capture.Error, capture.Server, "the byte 0x20 inside a character"}}},
 		{"too large a message", capture.Options{}, upgraded + `1 client 82 ff 0000000000011170 01020304 "a"*70000
 			1.1 server 88 02 03f1
 			1.2 client 88 82 01020305 03f1^01020305
@@ -252,6 +278,7 @@ func TestEndings(t *testing.T) {
 			1.4 client fin`, "clean client 1000 1001 1000", "The client's program is told 1001"},
 		{"no code", "1 server 88 00\n1.1 client 88 80 01020304\n1.2 server fin\n1.3 client fin", "clean server 1005 1005 1005", "1005"},
 		{"unanswered", "1 server 88 02 03e9\n1.1 client rst", "unanswered server 1001 1001 1006", "its Close was not answered"},
+		{"inside a frame", "1 server 82 05 6162\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"abnormal", "1 client 82 80 01020304\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"going", "1 client 82 80 01020304\n2 client stopped\n2 server stopped", "going  0 0 0", "may go on"},
 	} {
@@ -268,12 +295,16 @@ func TestEndings(t *testing.T) {
 			t.Errorf("%s: %s: %s, want %s: %s", tt.name, got, e.Words, tt.want, tt.words)
 		}
 	}
-	for name, text := range map[capture.Outcome]string{
-		capture.Refused: asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin",
-		capture.Never:   "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin",
+	for _, tt := range []struct {
+		how   capture.Outcome
+		scene string
+	}{
+		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade\n0.2 client rst"},
+		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin"},
+		{capture.Never, "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin"},
 	} {
-		if _, report := records(capture.Options{}, scene(t, text), nil); report.Ending.How != name {
-			t.Errorf("ended %s, want %s", report.Ending.How, name)
+		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how {
+			t.Errorf("ended %s, want %s", report.Ending.How, tt.how)
 		}
 	}
 }

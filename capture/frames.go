@@ -73,7 +73,7 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) {
 		b = b[len(in):]
 		for {
 			ev, n := a.witness.Next(s.role, in)
-			a.takePayload(s, in[:n])
+			a.takePayload(s, m, in[:n])
 			in = in[n:]
 			a.onEvent(s, m, &ev)
 			if ev.Kind == wire.NeedMore {
@@ -85,11 +85,14 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) {
 
 // takePayload takes what the frame's payload has of bytes that are read now,
 // as it is on the wire but for its mask.
-func (a *Analyser) takePayload(s *side, b []byte) {
+func (a *Analyser) takePayload(s *side, m mark, b []byte) {
 	if !s.inFrame {
 		return
 	}
 	b = b[:min(uint64(len(b)), s.frame.Header.Length-s.frame.Seen)]
+	if len(b) > 0 {
+		s.frame.Last, s.frame.LastPacket = m.at, m.packet
+	}
 	s.frame.Seen += uint64(len(b))
 	s.payload = a.keep(s.payload, b)
 	if s.frame.Message != 0 {
@@ -156,6 +159,8 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 		Stream:      stream,
 		First:       s.start.at,
 		FirstPacket: s.start.packet,
+		Last:        m.at,
+		LastPacket:  m.packet,
 	}
 	h := &ev.Header
 	data := h.Opcode.Assigned() && !h.Opcode.Control()
@@ -273,7 +278,6 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	f := &s.frame
 	s.inFrame = false
 	f.Compressed = f.Compressed && !s.neverCompressed()
-	f.Last, f.LastPacket = m.at, m.packet
 	f.Payload = Excerpt{s.payload, f.Header.Length}
 	if f.Cut {
 		f.Payload.Size = f.Seen
@@ -287,10 +291,10 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	}
 	s.findings = s.findings[:0]
 	if !f.Header.Opcode.Control() {
-		a.noteLarge(s, m, f)
-		a.end.quiet = m.at
-	} else if f.Header.Opcode != frame.Close {
-		a.end.quiet = m.at
+		a.noteLarge(s, f.Header.Length, true)
+	}
+	if f.Header.Opcode != frame.Close {
+		a.end.quiet = f.Last
 	}
 }
 
@@ -302,6 +306,7 @@ func (a *Analyser) endMessage(s *side, m mark, last int64, cut bool) {
 	g.Cut = g.Cut || cut
 	if g.Compressed {
 		a.endInflating(s, m)
+		a.noteLarge(s, g.Size, false)
 	} else {
 		g.Size = max(g.Size, g.WireSize)
 	}
@@ -456,6 +461,7 @@ func (a *Analyser) skip(s *side, m mark, b []byte) int {
 	s.left -= uint64(n)
 	s.offset += int64(n)
 	s.frame.Seen += uint64(n)
+	s.frame.Last, s.frame.LastPacket = m.at, m.packet
 	if s.left == 0 {
 		a.endSkip(s, m)
 	}

@@ -62,7 +62,10 @@ func FuzzAnalyser(f *testing.F) {
 	add(append(opening("permessage-deflate"), ticks(f, 20).steps...))
 	add(ticks(f, 20).steps)
 	f.Fuzz(func(t *testing.T, fromClient, fromServer, turns []byte) {
-		const most = 8 << 10 // cut byte by byte, it takes the square of the time
+		most := 8 << 10 // cut byte by byte, it takes the square of the time
+		if testing.Short() {
+			most = 1 << 10
+		}
 		steps := conversation(fromClient[:min(len(fromClient), most)], fromServer[:min(len(fromServer), most)], turns[:min(len(turns), 64)])
 		o := capture.Options{Limits: wire.Limits{Message: 1 << 20, Fragments: 100}, Inflate: 1 << 16}
 		want := linesOf(t, o, steps, nil)

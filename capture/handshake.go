@@ -111,6 +111,9 @@ func (a *Analyser) onResponse(s *side, m mark, r handshake.Response, head []byte
 	} else {
 		broken = r.Broken
 	}
+	if ex.broken.Has(rfc.RequestHTTP11) && r.Status != 101 { // answered as it was asked
+		broken = without(broken, rfc.ResponseHTTP11)
+	}
 	ex.broken = ex.broken.Union(broken)
 	for rule := range broken.All() {
 		f := a.inHead(broke(rule, Server, seenInResponse(rule, &r, ex)), Server, fieldOfResponse(rule), head, s.headAt)

@@ -311,7 +311,11 @@ func TestBomb(t *testing.T) {
 func TestInflatesBehindLosses(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 5))
-	for range 60 {
+	rounds := 60
+	if testing.Short() {
+		rounds = 15
+	}
+	for range rounds {
 		c := ticks(t, 40)
 		steps := append(opening("permessage-deflate"), c.steps...)
 		for i := 2; i < len(steps); i++ {

@@ -3,6 +3,7 @@ package capture
 import (
 	"time"
 
+	"github.com/wiretrue/websocket/internal/duration"
 	"github.com/wiretrue/websocket/wire"
 )
 
@@ -54,7 +55,7 @@ func (a *Analyser) watchNet(m mark) {
 			a.find(m, f)
 		}
 		if n := a.net.zero[role]; n > 0 {
-			f := found("capture-zero-window", partyOf(role), "%s took no more bytes %s, for %v together", the(partyOf(role)), count(n, "time"), roundTime(a.net.stalled[role]))
+			f := found("capture-zero-window", partyOf(role), "%s took no more bytes %s, for %s together", the(partyOf(role)), count(n, "time"), duration.Words(a.net.stalled[role]))
 			f.From = partyOf(role)
 			a.find(m, f)
 		}

@@ -349,6 +349,7 @@ func (e *endState) code(c *coder) {
 	text(c, &e.large.from, &e.began, &e.reset)
 	integer(c, &e.large.size)
 	integer(c, &e.large.number)
+	c.bools(&e.large.frame)
 	c.mark(&e.begun)
 	c.mark(&e.tcp)
 	integer(c, &e.waiting[0], &e.waiting[1])

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/duration"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -99,15 +100,16 @@ func (a *Analyser) slowPong(s *side, m mark, p pingMark, rtt time.Duration) {
 	if size < largeFrame || rtt < slowRTT || median > 0 && rtt < 3*median {
 		return
 	}
-	f := found("capture-ping-behind-message", s.party(), "the Pong took %v while a frame of %d bytes was sent before it", rtt.Round(time.Microsecond), size)
+	f := found("capture-ping-behind-message", s.party(), "the Pong took %s while a frame of %d bytes was sent before it", duration.Words(rtt), size)
 	f.From, f.Frame, f.Offset, f.Stream = s.party(), s.frame.Number, s.frame.Offset, s.frame.Stream
 	a.find(m, f)
 }
 
-// noteLarge remembers the last large frame.
-func (a *Analyser) noteLarge(s *side, m mark, f *Frame) {
-	if f.Header.Length >= largeFrame {
-		a.end.large = largeData{at: m.at, from: s.party(), size: f.Header.Length, number: f.Number, frame: true}
+// noteLarge remembers the last large frame, or the last that came to a large
+// message when it was inflated.
+func (a *Analyser) noteLarge(s *side, size uint64, frame bool) {
+	if size >= largeFrame {
+		a.end.large = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number, frame: frame}
 	}
 }
 

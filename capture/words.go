@@ -224,6 +224,9 @@ func seenInFrame(rule rfc.Rule, ev *wire.Event) string {
 		if ev.Kind == wire.MessageEnd {
 			return "the text ends inside a character"
 		}
+		if b := ev.Data[0]; b < 0x80 {
+			return fmt.Sprintf("the byte 0x%02x inside a character that the bytes before it began", b)
+		}
 		return fmt.Sprintf("the byte 0x%02x, where no UTF-8 text can have it", ev.Data[0])
 	case rfc.CloseCodeOnWire, rfc.CloseCodeAssigned:
 		code, _, _ := frame.ParseClose(ev.Data)

@@ -34,6 +34,7 @@ type conn struct {
 	packed  bool   // which is compressed
 	have    int    // bytes of it, or of a raw echo
 	control []byte // payload of a control frame
+	ponged  bool   // a Ping was answered
 	inflate *deflate.Decompressor
 	forget  bool   // inflate has no context takeover
 	scratch []byte // compressed payload of one message
@@ -94,6 +95,7 @@ func (c *conn) receive(b []byte, got func(*conn)) error {
 			code, reason, _ := frame.ParseClose(c.control)
 			return fmt.Errorf("the server closed with %d %q", code, reason)
 		case c.header.Opcode.Control():
+			c.ponged = true
 		case c.header.Fin:
 			if err := c.end(); err != nil {
 				return err
@@ -218,9 +220,13 @@ func (c *conn) send(n int) {
 	c.next = (c.next + n) % len(c.stream.messages)
 }
 
-// pong answers a Ping, behind what is being sent, under the masking key 0.
-func (c *conn) pong() {
-	h := frame.Header{Fin: true, Opcode: frame.Pong, Masked: true, Length: uint64(len(c.control))}
+// pong answers a Ping.
+func (c *conn) pong() { c.sendControl(frame.Pong, c.control) }
+
+// sendControl sends a control frame behind what is being sent, under the masking
+// key 0.
+func (c *conn) sendControl(op frame.Opcode, payload []byte) {
+	h := frame.Header{Fin: true, Opcode: op, Masked: true, Length: uint64(len(payload))}
 	out := h.Append(append([]byte(nil), c.out...))
-	c.out = append(out, c.control...)
+	c.out = append(out, payload...)
 }

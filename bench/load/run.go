@@ -15,6 +15,7 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/wiretrue/websocket/wire/deflate"
+	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
 )
 
@@ -70,7 +71,12 @@ func Run(cfg Config, hold func(*Result) <-chan struct{}) (*Result, error) {
 		return nil, openErr
 	}
 	switch cfg.Shape {
-	case Echo, Broadcast:
+	case Echo:
+		return l.measure()
+	case Broadcast:
+		if err := l.gather(); err != nil {
+			return nil, err
+		}
 		return l.measure()
 	case Idle:
 		if err := l.exchange(); err != nil {
@@ -372,6 +378,22 @@ func (l *loop) exchange() error {
 			}
 		}
 		return l.received >= want
+	})
+}
+
+// gather waits until the server reads each connection, as the answer to a Ping
+// tells: it is then among those that a broadcast goes to.
+func (l *loop) gather() error {
+	for i := range l.conns {
+		l.conns[i].sendControl(frame.Ping, nil)
+		l.flush(i)
+	}
+	next := 0
+	return l.until("pongs", func() bool {
+		for next < len(l.conns) && l.conns[next].ponged {
+			next++
+		}
+		return next == len(l.conns)
 	})
 }
 

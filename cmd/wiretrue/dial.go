@@ -190,6 +190,11 @@ func (f *dialFlags) run(ctx context.Context, raw string, stdin, stdout, stderr *
 	if err != nil {
 		return err
 	}
+	if f.verbose || f.hex {
+		trace, finish := story.Live(s.console.notices(), story.Options{Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(stderr)})
+		defer finish()
+		opts.Trace = websocket.JoinTraces(opts.Trace, trace)
+	}
 	recorder, err := f.record.start(stderr)
 	if err != nil {
 		return err
@@ -252,11 +257,6 @@ func (f *dialFlags) options(s *session) (*websocket.RedialOptions, error) {
 		o.MaxRedirects = 10
 	}
 	o.Trace = s.attempt.trace()
-	if f.verbose || f.hex {
-		o.Trace = websocket.JoinTraces(o.Trace, story.Live(s.console.notices(), story.Options{
-			Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(s.stderr),
-		}))
-	}
 	config, err := f.tlsConfig()
 	if err != nil {
 		return nil, err

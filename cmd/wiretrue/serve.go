@@ -113,7 +113,9 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr *os.File) error {
 	opts.Compression = f.compress.options(true)
 	opts.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	if !f.quiet {
-		opts.Trace = story.Live(out, story.Options{Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(stdout)})
+		trace, finish := story.Live(out, story.Options{Hex: f.hex, Format: f.format.value, Colour: story.ColourFor(stdout)})
+		defer finish()
+		opts.Trace = trace
 	}
 	recorder, err := f.record.start(stderr)
 	if err != nil {

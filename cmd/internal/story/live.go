@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,14 +19,19 @@ import (
 // happens, by the same text as a capture of it. It may be shared by any number
 // of connections; each line begins with the number of its connection, and
 // lines are never torn. When w fails, nothing more is told.
-func Live(w io.Writer, o Options) *websocket.Trace {
+//
+// A story ends when its connection's transport has. finish is for a program that
+// does not wait for that: it ends those that are under way, and nothing is told
+// behind it.
+func Live(w io.Writer, o Options) (trace *websocket.Trace, finish func()) {
 	l := &live{p: New(w, o), conns: map[*websocket.Conn]*liveConn{}}
 	return &websocket.Trace{
 		Handshake: l.handshake,
 		Received:  func(c *websocket.Conn, b []byte) { l.bytes(c, peerOf(c), b) },
 		Sent:      func(c *websocket.Conn, b []byte) { l.bytes(c, peerOf(c).Peer(), b) },
 		Ended:     l.ended,
-	}
+		Transport: l.transport,
+	}, l.finish
 }
 
 // peerOf is the role of the other end.
@@ -39,37 +46,27 @@ type live struct {
 	p *Printer
 
 	mu    sync.Mutex
-	conns map[*websocket.Conn]*liveConn
+	conns map[*websocket.Conn]*liveConn // nil behind finish
 	count int
 }
 
 // liveConn is the story of a connection that is under way.
 type liveConn struct {
-	mu     sync.Mutex
-	t      *Telling
-	a      *capture.Analyser
-	ending error // the cause, while a Close frame of this end is still awaited
-	closed bool  // this end sent a Close frame
-	last   *time.Timer
-	over   bool
+	mu    sync.Mutex
+	t     *Telling
+	a     *capture.Analyser
+	cause error   // why it has ended
+	ended [2]bool // the directions that have, by role
+	over  bool    // all is told
 }
 
-// lastClose is how long the Close frame of a connection that failed is awaited
-// after its end.
-const lastClose = 5 * time.Second
-
-func (l *live) begin(c *websocket.Conn, title string, own capture.Party, tls bool) *liveConn {
+func (l *live) begin(c *websocket.Conn, title string, tls bool) *liveConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count++
 	k := &liveConn{t: l.p.Conn(l.count, title)}
-	k.a = capture.New(capture.Options{TLS: tls}, func(r capture.Record) {
-		if r.Close != nil && r.From == own {
-			k.closed = true
-		}
-		k.t.Record(r)
-	})
-	if c != nil {
+	k.a = capture.New(capture.Options{TLS: tls}, k.t.Record)
+	if c != nil && l.conns != nil {
 		l.conns[c] = k
 	}
 	return k
@@ -77,79 +74,100 @@ func (l *live) begin(c *websocket.Conn, title string, own capture.Party, tls boo
 
 func (l *live) handshake(c *websocket.Conn, h *websocket.HandshakeTrace) {
 	now := time.Now()
-	title, own, tls := "", capture.Unknown, false
+	title, tls := "", false
 	if c != nil {
 		title = fmt.Sprintf("%v to %v", c.RemoteAddr(), c.LocalAddr())
-		own = capture.Server
 		if !c.Server() {
 			title = fmt.Sprintf("%v to %v", c.LocalAddr(), c.RemoteAddr())
-			own = capture.Client
 		}
 		tls = c.TLS() != nil
 	}
-	k := l.begin(c, title, own, tls)
+	k := l.begin(c, title, tls)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.a.Bytes(wire.Client, h.Begun, 0, h.Request)
 	k.a.Bytes(wire.Server, now, 0, h.Response)
 	if c == nil {
-		k.finish(l, c, now, h.Err)
+		k.finish(nil, h.Err)
+	}
+}
+
+// with calls f with the story of c, if it is under way.
+func (l *live) with(c *websocket.Conn, f func(k *liveConn, now time.Time)) {
+	now := time.Now()
+	l.mu.Lock()
+	k := l.conns[c]
+	l.mu.Unlock()
+	if k != nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		f(k, now)
 	}
 }
 
 func (l *live) bytes(c *websocket.Conn, from wire.Role, b []byte) {
-	now := time.Now()
-	l.mu.Lock()
-	k := l.conns[c]
-	l.mu.Unlock()
-	if k == nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.a.Bytes(from, now, 0, b)
-	if k.ending != nil && k.closed {
-		k.finish(l, c, now, k.ending)
-	}
+	l.with(c, func(k *liveConn, now time.Time) { k.a.Bytes(from, now, 0, b) })
 }
 
 func (l *live) ended(c *websocket.Conn, cause error) {
-	now := time.Now()
-	l.mu.Lock()
-	k := l.conns[c]
-	l.mu.Unlock()
-	if k == nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if lost := (*websocket.LostError)(nil); errors.As(cause, &lost) || k.closed {
-		k.finish(l, c, now, cause)
-		return
-	}
-	k.ending = cause
-	k.last = time.AfterFunc(lastClose, func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.finish(l, c, time.Now(), cause)
+	l.with(c, func(k *liveConn, _ time.Time) { k.cause = cause })
+}
+
+func (l *live) transport(c *websocket.Conn, e websocket.TransportEvent) {
+	l.with(c, func(k *liveConn, now time.Time) {
+		switch peer := peerOf(c); e {
+		case websocket.TransportEOF:
+			k.end(peer, now, capture.FIN)
+		case websocket.TransportReset:
+			k.end(peer, now, capture.RST)
+			k.ended[peer.Peer()] = true
+		case websocket.TransportFinished:
+			k.end(peer.Peer(), now, capture.FIN)
+		case websocket.TransportClosed:
+			how := capture.FIN
+			for _, timeout := range []error{websocket.ErrPingTimeout, websocket.ErrWriteTimeout, websocket.ErrCloseTimeout} {
+				if errors.Is(k.cause, timeout) {
+					how = capture.TimedOut
+				}
+			}
+			k.end(peer.Peer(), now, how)
+			l.mu.Lock()
+			delete(l.conns, c)
+			l.mu.Unlock()
+			k.finish(c, k.cause)
+		}
 	})
 }
 
-// finish tells the end of a connection.
-func (k *liveConn) finish(l *live, c *websocket.Conn, now time.Time, cause error) {
+// end tells the end of a direction, once.
+func (k *liveConn) end(from wire.Role, now time.Time, how capture.How) {
+	if !k.ended[from] {
+		k.ended[from] = true
+		k.a.End(from, now, 0, how)
+	}
+}
+
+// finish ends the stories that are under way.
+func (l *live) finish() {
+	l.mu.Lock()
+	conns := l.conns
+	l.conns = nil
+	l.mu.Unlock()
+	byNumber := func(c, d *websocket.Conn) int { return conns[c].t.number - conns[d].t.number }
+	for _, c := range slices.SortedFunc(maps.Keys(conns), byNumber) {
+		k := conns[c]
+		k.mu.Lock()
+		k.finish(c, k.cause)
+		k.mu.Unlock()
+	}
+}
+
+// finish tells the end of the story, once.
+func (k *liveConn) finish(c *websocket.Conn, cause error) {
 	if k.over {
 		return
 	}
 	k.over = true
-	if k.last != nil {
-		k.last.Stop()
-	}
-	if c != nil {
-		k.end(peerOf(c), now, cause)
-		l.mu.Lock()
-		delete(l.conns, c)
-		l.mu.Unlock()
-	}
 	report := k.a.Report()
 	if k.t.p.o.Format == "json" {
 		k.t.Report(report)
@@ -162,28 +180,6 @@ func (k *liveConn) finish(l *live, c *websocket.Conn, now time.Time, cause error
 		k.t.note(why(cause))
 	}
 	k.t.Findings(report)
-}
-
-// end says how the TCP connection ended, as far as the cause tells.
-func (k *liveConn) end(peer wire.Role, now time.Time, cause error) {
-	switch {
-	case errors.Is(cause, websocket.ErrPeerReset):
-		k.a.End(peer, now, 0, capture.RST)
-	case errors.Is(cause, websocket.ErrPeerGone):
-		k.a.End(peer, now, 0, capture.FIN)
-		k.a.End(peer.Peer(), now, 0, capture.FIN)
-	case errors.Is(cause, websocket.ErrPingTimeout), errors.Is(cause, websocket.ErrWriteTimeout), errors.Is(cause, websocket.ErrCloseTimeout):
-		k.a.End(peer.Peer(), now, 0, capture.TimedOut)
-		k.a.End(peer, now, 0, capture.Stopped)
-	default:
-		if closed := (*websocket.CloseError)(nil); errors.As(cause, &closed) { // the server ends TCP first
-			k.a.End(wire.Server, now, 0, capture.FIN)
-			k.a.End(wire.Client, now, 0, capture.FIN)
-			return
-		}
-		k.a.End(peer.Peer(), now, 0, capture.FIN)
-		k.a.End(peer, now, 0, capture.Stopped)
-	}
 }
 
 // why is a cause without the library's name.

@@ -92,12 +92,12 @@ var scenes = []struct {
 		0.21 server 01 03 "Hel"
 		0.22 server 89 04 "ping"
 		0.23 server 80 02 "lo"
-		0.24 client 8a 84 11223344 "ping"^11223344
+		0.241234567 client 8a 84 11223344 "ping"^11223344
 		0.5 server 82 05 0001020304
-		1.5 client 88 85 a1b2c3d4 "\x03\xe8bye"^a1b2c3d4
-		1.502 server 88 02 03e8
-		1.503 server fin
-		1.504 client fin`},
+		1.504417056 client 88 85 a1b2c3d4 "\x03\xe8bye"^a1b2c3d4
+		1.506 server 88 02 03e8
+		1.507 server fin
+		1.508 client fin`},
 	{"plain http first", Options{}, `0 client http GET /login HTTP/1.1 | Host: a
 		0.01 server http HTTP/1.1 200 OK | Content-Length: 5 || hello
 		` + strings.Replace(request, "0.000", "0.100", 1) + strings.Replace(response, "0.0015", "0.1015", 1) + `0.2 server 81 02 "hi"`},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/internal/duration"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
@@ -59,7 +60,7 @@ func (t *Telling) text(r *capture.Record) {
 	case capture.KindMessage:
 		t.message(r)
 	case capture.KindPing:
-		t.more("  round trip of the Ping #%d: %v", r.Ping.Frame, r.Ping.RTT)
+		t.more("  round trip of the Ping #%d: %s", r.Ping.Frame, duration.Words(r.Ping.RTT))
 	case capture.KindClose:
 		t.onClose(r)
 	case capture.KindGap:
@@ -97,7 +98,7 @@ func (t *Telling) net(r *capture.Record) {
 	case capture.NetOpened:
 		t.line(r.At, r.From, "TCP opens%s", text)
 	case capture.NetEstablished:
-		t.line(r.At, r.From, "TCP is open, round trip %v%s", e.Duration, text)
+		t.line(r.At, r.From, "TCP is open, round trip %s%s", duration.Words(e.Duration), text)
 	case capture.NetMiddle:
 		t.line(r.At, r.From, "TCP was open before the capture began%s", text)
 	case capture.NetResent:
@@ -109,7 +110,7 @@ func (t *Telling) net(r *capture.Record) {
 	case capture.NetZeroWindow:
 		t.line(r.At, r.From, "takes no more bytes: its window is closed%s", text)
 	case capture.NetWindowOpen:
-		t.line(r.At, r.From, "takes bytes again, after %v%s", e.Duration, text)
+		t.line(r.At, r.From, "takes bytes again, after %s%s", duration.Words(e.Duration), text)
 	case capture.NetKeepAlive:
 		t.line(r.At, r.From, "TCP keep-alive%s", text)
 	case capture.NetTLSRecord:
@@ -171,7 +172,7 @@ func (t *Telling) http(r *capture.Record) {
 		line += fmt.Sprintf(", %d bytes", x.ResponseBody.Size)
 	}
 	if !x.Responded.IsZero() && !x.Requested.IsZero() {
-		line += fmt.Sprintf(", after %v", x.Responded.Sub(x.Requested))
+		line += fmt.Sprintf(", after %s", duration.Words(x.Responded.Sub(x.Requested)))
 	}
 	if x.Cut {
 		line += ", not whole"
@@ -201,7 +202,7 @@ func (t *Telling) handshake(r *capture.Record) {
 	}
 	took := ""
 	if h.Responded.After(h.Requested) && !h.Requested.IsZero() {
-		took = fmt.Sprintf(", after %v", h.Responded.Sub(h.Requested))
+		took = fmt.Sprintf(", after %s", duration.Words(h.Responded.Sub(h.Requested)))
 	}
 	status := statusLine(&h.Exchange)
 	if h.Opened {
@@ -213,6 +214,9 @@ func (t *Telling) handshake(r *capture.Record) {
 	if !h.Opened {
 		t.refusal(h)
 		return
+	}
+	for _, name := range []string{"Server", "Via"} { // what there may be in between
+		t.field(name, short(strings.Join(h.ResponseHeader[name], ", "), 100))
 	}
 	t.proof(h)
 	t.field("subprotocol", short(h.Subprotocol, 100))
@@ -283,7 +287,7 @@ func (t *Telling) onFrame(r *capture.Record) {
 		words += t.p.palette.warning(fmt.Sprintf("  cut: %d of %d bytes came", f.Seen, f.Header.Length))
 	}
 	if f.Last.Sub(f.First) >= 10*time.Millisecond {
-		words += t.p.palette.faint(fmt.Sprintf("  (in %v)", f.Last.Sub(f.First)))
+		words += t.p.palette.faint(fmt.Sprintf("  (in %s)", duration.Words(f.Last.Sub(f.First))))
 	}
 	t.line(f.First, r.From, "%s %s", t.p.palette.faint(fmt.Sprintf("#%-3d", f.Number)), words)
 	if t.p.o.Bits {
@@ -340,7 +344,7 @@ func (t *Telling) message(r *capture.Record) {
 
 func (t *Telling) answer(m *capture.Message) {
 	if m.Answers != 0 {
-		t.more("  answers the message with the id %s after %v", quote(m.ID, 40), m.After)
+		t.more("  answers the message with the id %s after %s", quote(m.ID, 40), duration.Words(m.After))
 	}
 }
 
@@ -350,9 +354,9 @@ func (t *Telling) onClose(r *capture.Record) {
 	case c.Repeat:
 		t.more("  %s had closed before", r.From)
 	case c.Began:
-		t.more("  the %s begins the closing handshake, %v after the last frame", r.From, c.After)
+		t.more("  the %s begins the closing handshake, %s after the last frame", r.From, duration.Words(c.After))
 	default:
-		t.more("  the %s answers the Close, after %v", r.From, c.Answer)
+		t.more("  the %s answers the Close, after %s", r.From, duration.Words(c.Answer))
 	}
 }
 
@@ -537,14 +541,14 @@ func (t *Telling) numbers(r *capture.Report) {
 	row("response to its requests, least", trip(c.Response, c.Response.Min), trip(s.Response, s.Response.Min))
 	row("response to its requests, median", trip(c.Response, c.Response.Median), trip(s.Response, s.Response.Median))
 	row("response to its requests, most", trip(c.Response, c.Response.Max), trip(s.Response, s.Response.Max))
-	row("longest silence", c.LongestIdle, s.LongestIdle)
+	row("longest silence", duration.Words(c.LongestIdle), duration.Words(s.LongestIdle))
 	row("gaps", c.Gaps, s.Gaps)
 	row("bytes missing", c.Missing, s.Missing)
 	row("bytes not understood", c.Skipped, s.Skipped)
 	if r.Handshake != nil {
-		fmt.Fprintf(&t.buf, "  %-34s%14v\n", "opening handshake", r.Opening)
+		fmt.Fprintf(&t.buf, "  %-34s%14s\n", "opening handshake", duration.Words(r.Opening))
 	}
-	fmt.Fprintf(&t.buf, "  %-34s%14v\n", "from the first byte to the last", r.Stop.Sub(r.Start))
+	fmt.Fprintf(&t.buf, "  %-34s%14s\n", "from the first byte to the last", duration.Words(r.Stop.Sub(r.Start)))
 }
 
 // ratio is how many bytes of a message one on the wire stands for.
@@ -566,6 +570,9 @@ func rate(n *capture.Numbers) string {
 	if n.MessageRate == 0 {
 		return "-"
 	}
+	if n.MessageRate >= 100 {
+		return fmt.Sprintf("%.0f", n.MessageRate)
+	}
 	return fmt.Sprintf("%.3g", n.MessageRate)
 }
 
@@ -573,7 +580,7 @@ func least(s capture.Spread) string  { return some(s, fmt.Sprint(s.Min)) }
 func median(s capture.Spread) string { return some(s, fmt.Sprint(s.Median)) }
 func most(s capture.Spread) string   { return some(s, fmt.Sprint(s.Max)) }
 
-func trip(s capture.Spread, ns int64) string { return some(s, time.Duration(ns).String()) }
+func trip(s capture.Spread, ns int64) string { return some(s, duration.Words(time.Duration(ns))) }
 
 func some(s capture.Spread, text string) string {
 	if s.Count == 0 {

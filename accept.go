@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wiretrue/websocket/wire"
-	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -78,9 +76,12 @@ func upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subpro
 	if refused != nil {
 		return nil, nil, nil, refuse(w, r, opts, refused)
 	}
+	if opts.Trace != nil {
+		a.handshake = traceOf(r, begun)
+	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		a.Deflation.release()
+		a.Release()
 		return nil, nil, nil, refuse(w, r, opts, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
 	early, err = takeBuffered(rw.Reader)
@@ -90,29 +91,13 @@ func upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subpro
 	}
 	if err != nil {
 		nc.Close()
-		a.Deflation.release()
+		a.Release()
 		err = &HandshakeError{Err: err}
-		opts.Trace.handshake(nil, nc, traceOf(r, begun, a.Response, err))
+		opts.Trace.handshake(nil, nc, a.trace(err))
 		return nil, nil, nil, err
 	}
 	nc.SetDeadline(time.Time{})
-	if opts.Trace != nil {
-		a.Handshake = traceOf(r, begun, a.Response, nil)
-	}
 	return a, nc, early, nil
-}
-
-// negotiate is the server's part in agreeing on compression.
-func negotiate(opts *Options, offers []handshake.Extension) *deflation {
-	if opts.Compression == nil {
-		return nil
-	}
-	params, ok, _ := deflate.Choose(offers, opts.Compression.wishes(wire.Server, opts.QueuePolicy))
-	var reserved int64
-	if ok {
-		reserved = opts.Compression.reserve(&params)
-	}
-	return newDeflation(wire.Server, opts, params, ok, reserved)
 }
 
 // validate refuses options that can never do what they were meant for.
@@ -211,16 +196,17 @@ func refuse(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, err *Ha
 	}
 	http.Error(w, err.text(), err.Status)
 	if opts.Trace != nil {
-		response := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", err.Status, http.StatusText(err.Status))
-		response = append(appendHeader(response, h), err.text()+"\n"...)
-		opts.Trace.handshake(nil, nil, traceOf(r, time.Now(), response, err))
+		told := traceOf(r, time.Now())
+		told.Request, told.Err = requestHead(requestOf(r)), err
+		told.Response = append(appendHeader(err.statusLine(), h), err.text()+"\n"...)
+		opts.Trace.handshake(nil, nil, told)
 	}
 	return err
 }
 
-// traceOf is a handshake as the request tells of it.
-func traceOf(r *http.Request, begun time.Time, response []byte, err error) HandshakeTrace {
-	h := HandshakeTrace{Server: true, TLS: r.TLS, Begun: begun, Request: requestHead(r), Response: response, Err: err}
+// traceOf is the outset of a handshake as the request tells of it.
+func traceOf(r *http.Request, begun time.Time) HandshakeTrace {
+	h := HandshakeTrace{Server: true, TLS: r.TLS, Begun: begun}
 	h.Local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		h.Remote = net.TCPAddrFromAddrPort(remote)
@@ -228,9 +214,12 @@ func traceOf(r *http.Request, begun time.Time, response []byte, err error) Hands
 	return h
 }
 
-// requestHead writes the head of a request as net/http understood it.
-func requestHead(r *http.Request) []byte {
-	head := fmt.Appendf(nil, "%s %s %s\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Proto, r.Host)
+// requestHead writes the head of a request as it was understood.
+func requestHead(r *handshake.Request) []byte {
+	head := fmt.Appendf(nil, "%s %s %s\r\n", r.Method, r.Target, r.Proto)
+	for _, host := range r.Host {
+		head = fmt.Appendf(head, "Host: %s\r\n", host)
+	}
 	return appendHeader(head, r.Header)
 }
 

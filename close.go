@@ -6,16 +6,14 @@ import (
 	"net"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
-// lingerTime is how long an end waits for the peer's part of it: the server's
-// FIN for a client, whatever is still on its way for one that failed the
-// connection, so that the peer reads the Close frame before a reset (RFC 6455
-// 7.1.1, 7.1.7).
-const lingerTime = time.Second
+// What they bound stands in package shell.
+const lingerTime, lingerBytes = shell.LingerTime, shell.LingerBytes
 
 // Close performs the closing handshake: it sends a Close frame behind all that
 // was written, waits for the peer's, and ends the TCP connection. Messages that
@@ -28,7 +26,7 @@ const lingerTime = time.Second
 func (c *Conn) Close(ctx context.Context, code StatusCode, reason string) error {
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, orDefault(c.opts.CloseTimeout, 5*time.Second, 5*time.Second))
+		ctx, cancel = context.WithTimeout(ctx, c.opts.closeTimeout())
 		defer cancel()
 	}
 	if err := c.sendClose(code, reason); err != nil && !errors.Is(err, wire.ErrClosed) && c.Cause() == nil {
@@ -110,8 +108,7 @@ func (c *Conn) gotClose(body []byte) error {
 func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
 	c.in = nil    // nothing is read behind a broken rule
 	c.queuePong() // a Ping in front of it wants its answer, however the two were cut into reads
-	broken := BrokenBy(rule, ev)
-	return c.fail(rule.Info().Code, broken.CloseReason(), broken)
+	return c.fail(rule.Info().Code, rule.CloseReason(), brokenBy(rule, ev))
 }
 
 // fail sends a Close frame and ends the connection without waiting for the
@@ -183,14 +180,14 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	c.ended, c.cause = true, cause
 	timer, onEnd := c.timer, c.onEnd
-	c.deflation.end(&c.sender)
+	c.deflation.End(&c.sender)
 	c.mu.Unlock()
 	if timer != nil {
 		timer.Stop()
 	}
 	close(c.done)
 	c.transport.interrupt() // wakes a read
-	c.deflation.release()
+	c.deflation.Release()
 	c.opts.Trace.ended(c, cause)
 	if onEnd != nil {
 		onEnd()
@@ -258,6 +255,3 @@ func (c *Conn) drainAndHangUp(drain bool) {
 		left -= n
 	}
 }
-
-// lingerBytes bounds what a peer can send to a connection that has ended.
-const lingerBytes = 16 << 20

@@ -2,11 +2,9 @@ package websocket
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/internal/deflation"
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
@@ -37,7 +35,7 @@ type Compression struct {
 	Level CompressionLevel
 
 	// Threshold is the size in bytes below which a message is sent as it is.
-	// 0: 16 with context takeover, 128 without.
+	// 0: 16 with context takeover, 128 without. NoLimit: none is.
 	Threshold int
 
 	// WindowBits bound how far back what this end sends may refer, from 8 (256
@@ -71,21 +69,24 @@ type Compression struct {
 	// MiB. NoLimit: none.
 	MaxMemory int64
 
-	used atomic.Int64
+	budget deflation.Budget
 }
 
 // CompactAtOnce as Compression.CompactAfter makes the connections share a few
 // compressors: for very many of them, and small windows.
 const CompactAtOnce = time.Duration(1)
 
-// compactAfter is CompactAfter as far as it is the heartbeat's matter. 0: not.
-func (o *Compression) compactAfter() time.Duration {
-	after := orDefault(o.CompactAfter, 15*time.Second, 0)
-	switch after {
-	case 0, CompactAtOnce:
-		return 0
+// choose is the server's part in agreeing on compression.
+func (o *Compression) choose(offers []handshake.Extension, policy QueuePolicy) *deflation.State {
+	if o == nil {
+		return nil
 	}
-	return max(after, time.Second)
+	return o.resolved(policy).Choose(offers, &o.budget)
+}
+
+// confirmed is the client's part: it holds to what the server has chosen.
+func (o *Compression) confirmed(params deflate.Params, policy QueuePolicy) *deflation.State {
+	return o.resolved(policy).Agreed(params)
 }
 
 // validate refuses what stands for no window and no level.
@@ -103,174 +104,47 @@ func (o *Compression) validate() error {
 	return nil
 }
 
-// wishes returns what this end would like to be agreed on.
-func (o *Compression) wishes(role wire.Role, policy QueuePolicy) deflate.Params {
-	own, peer := uint8(orDefault(o.WindowBits, 12, 15)), uint8(max(9, orDefault(o.PeerWindowBits, 12, 15)))
-	// A message that is dropped from the queue must not be in the peer's window.
-	ownReset, peerReset := o.NoContextTakeover || policy == QueueDropOldest, o.PeerNoContextTakeover
-	if role == wire.Server {
-		return deflate.Params{
-			ServerNoContextTakeover: ownReset,
-			ClientNoContextTakeover: peerReset,
-			ServerMaxWindowBits:     own,
-			ClientMaxWindowBits:     peer,
-		}
+// resolved returns what is wished for, each default in its place.
+func (o *Compression) resolved(policy QueuePolicy) *deflation.Options {
+	after := orDefault(o.CompactAfter, 15*time.Second, 0)
+	atOnce := after == CompactAtOnce
+	switch {
+	case atOnce:
+		after = 0
+	case after > 0:
+		after = max(after, time.Second)
 	}
-	return deflate.Params{
-		ServerNoContextTakeover: peerReset,
-		ClientNoContextTakeover: ownReset,
-		ServerMaxWindowBits:     peer,
-		ClientMaxWindowBits:     own,
-	}
-}
-
-// offers returns what a client offers. A server must decline an offer that asks
-// for something which it cannot do (RFC 7692 7.1), so behind the one that this
-// end likes best comes one that asks for nothing.
-func (o *Compression) offers(policy QueuePolicy) []handshake.Extension {
-	best := o.wishes(wire.Client, policy)
-	modest := best
-	modest.ServerMaxWindowBits, modest.ServerNoContextTakeover = 0, false
-	return []handshake.Extension{best.Offer(), modest.Offer()}
-}
-
-// deflation is what one connection holds to.
-type deflation struct {
-	params     deflate.Params
-	options    *Compression
-	threshold  int
-	sendBits   int
-	recvBits   int
-	sendFresh  bool         // this end forgets its window
-	recvFresh  bool         // the peer does
-	atOnce     bool         // CompactAtOnce
-	reserved   int64        // of options.MaxMemory
-	lastUsed   atomic.Int64 // see now; 0: compact
-	compactDue atomic.Bool  // the one who reads is to reduce its window's memory
-
-	// The windows' content under CompactAtOnce.
-	sent     []byte // guarded by the connection's mu
-	received []byte // owned by the one who reads
-}
-
-// newDeflation prepares what was agreed on, or returns nil when nothing was.
-func newDeflation(role wire.Role, opts *Options, agreed deflate.Params, ok bool, reserved int64) *deflation {
-	if !ok {
-		return nil
-	}
-	o := opts.Compression
-	d := &deflation{params: agreed, options: o, reserved: reserved, atOnce: o.CompactAfter == CompactAtOnce}
-	wishes := o.wishes(role, opts.QueuePolicy)
-	if role == wire.Server {
-		d.sendBits, d.recvBits = agreed.ServerWindow(), agreed.ClientWindow()
-		d.sendFresh, d.recvFresh = agreed.ServerNoContextTakeover, agreed.ClientNoContextTakeover
-	} else {
-		// A client may hold itself to less than was agreed on.
-		d.sendBits, d.recvBits = min(agreed.ClientWindow(), wishes.ClientWindow()), agreed.ServerWindow()
-		d.sendFresh, d.recvFresh = agreed.ClientNoContextTakeover || wishes.ClientNoContextTakeover, agreed.ServerNoContextTakeover
-	}
-	standard := 16
-	if d.sendFresh {
-		standard = 128
-	}
-	d.threshold = orDefault(o.Threshold, standard, 0)
-	return d
-}
-
-// start gives the connection's two halves their parts.
-func (d *deflation) start(c *Conn) {
-	if d == nil {
-		return
-	}
-	c.receiver.Compression = true
-	c.receiver.NoContextTakeover = d.recvFresh
-	c.sender.NoContextTakeover = d.sendFresh
-}
-
-// reserve takes from the budget what the windows of a connection need, or
-// makes the agreement one without windows.
-func (o *Compression) reserve(agreed *deflate.Params) (reserved int64) {
-	atOnce := o.CompactAfter == CompactAtOnce
-	if !agreed.ServerNoContextTakeover {
-		reserved += windowMemory(agreed.ServerWindow(), o.Level, atOnce)
-	}
-	if !agreed.ClientNoContextTakeover {
-		reserved += inflateMemory(agreed.ClientWindow(), atOnce)
-	}
-	limit := orDefault(o.MaxMemory, 256<<20, 0)
-	if o.used.Add(reserved) > limit && limit > 0 {
-		o.used.Add(-reserved)
-		agreed.ServerNoContextTakeover, agreed.ClientNoContextTakeover = true, true
-		return 0
-	}
-	return reserved
-}
-
-func (d *deflation) release() {
-	if d != nil {
-		d.options.used.Add(-d.reserved)
-	}
-}
-
-// mayCompress reports whether a message is worth it.
-func (d *deflation) mayCompress(p []byte) bool {
-	return d != nil && len(p) >= d.threshold && deflate.Compressible(p)
-}
-
-// mayCompressFrom reports the same of a message that begins with p and goes on.
-func (d *deflation) mayCompressFrom(p []byte) bool {
-	return d != nil && deflate.Compressible(p)
-}
-
-// lend sees to it that the sender has a Compressor for a message, or the next
-// part of one.
-func (d *deflation) lend(s *wire.Sender) {
-	d.lastUsed.Store(now())
-	if s.Compressor == nil {
-		s.Compressor = getCompressor(d.sendBits, d.options.Level)
-		if len(d.sent) > 0 {
-			s.Compressor.SetHistory(d.sent)
-		}
-	}
-}
-
-// takeBack takes what is not needed until the next message.
-func (d *deflation) takeBack(s *wire.Sender) {
-	if s.Compressor == nil || !d.sendFresh && !d.atOnce {
-		return
-	}
-	if !d.sendFresh {
-		d.sent = s.Compressor.AppendHistory(d.sent[:0])
-	}
-	putCompressor(s.Compressor, d.sendBits, d.options.Level)
-	s.Compressor = nil
-}
-
-// end takes back what there is, for the connection has ended.
-func (d *deflation) end(s *wire.Sender) {
-	if d != nil && s.Compressor != nil {
-		putCompressor(s.Compressor, d.sendBits, d.options.Level)
-		s.Compressor = nil
+	return &deflation.Options{
+		Level:          o.Level,
+		Threshold:      orDefault(o.Threshold, 16, 0),
+		FreshThreshold: orDefault(o.Threshold, 128, 0),
+		WindowBits:     orDefault(o.WindowBits, 12, 15),
+		PeerWindowBits: orDefault(o.PeerWindowBits, 12, 15),
+		// A message that is dropped from the queue must not be in the peer's window.
+		NoContextTakeover:     o.NoContextTakeover || policy == QueueDropOldest,
+		PeerNoContextTakeover: o.PeerNoContextTakeover,
+		AtOnce:                atOnce,
+		CompactAfter:          after,
+		MaxMemory:             orDefault(o.MaxMemory, 256<<20, 0),
 	}
 }
 
 // beginInflating sees to it that the receiver has a Decompressor for the
 // message whose first header has come.
 func (c *Conn) beginInflating(h frame.Header) {
-	d := c.deflation
-	if d == nil || h.RSV&frame.RSV1 == 0 {
-		return
-	}
-	d.lastUsed.Store(now())
-	if c.receiver.Decompressor == nil {
-		c.receiver.Decompressor, _ = d.Decompressor()
+	switch {
+	case c.deflation == nil || h.RSV&frame.RSV1 == 0:
+	case c.receiver.Decompressor == nil:
+		c.receiver.Decompressor, _ = c.deflation.Decompressor(now())
+	default:
+		c.deflation.Used(now())
 	}
 }
 
 // endInflating gives back what is not needed until the next message.
 func (c *Conn) endInflating() {
-	if d := c.deflation; c.receiver.Decompressor != nil && (d.recvFresh || d.atOnce) {
-		d.PutDecompressor(c.receiver.Decompressor)
+	if c.receiver.Decompressor != nil && !c.deflation.KeepsDecompressor() {
+		c.deflation.PutDecompressor(c.receiver.Decompressor)
 		c.receiver.Decompressor = nil
 	}
 }
@@ -278,8 +152,7 @@ func (c *Conn) endInflating() {
 // compactWhenIdle reduces the memory of the windows to their content. It is
 // called by the heartbeat, which wakes the one who reads to do its part.
 func (c *Conn) compactWhenIdle() {
-	d := c.deflation
-	if !d.Idle() {
+	if !c.deflation.Idle(now()) {
 		return
 	}
 	c.mu.Lock()
@@ -287,69 +160,15 @@ func (c *Conn) compactWhenIdle() {
 		c.sender.Compressor.Compact()
 	}
 	c.mu.Unlock()
-	if !d.recvFresh {
-		d.compactDue.Store(true)
+	if c.deflation.KeepsDecompressor() {
+		c.compactDue.Store(true)
 		c.transport.wake.interrupt(&c.transport)
 	}
 }
 
 // compactReading is the reader's part.
 func (c *Conn) compactReading() {
-	if c.deflation != nil && c.deflation.compactDue.Swap(false) && c.receiver.Decompressor != nil {
+	if c.compactDue.Swap(false) && c.receiver.Decompressor != nil {
 		c.receiver.Decompressor.Compact()
 	}
-}
-
-// Pools of what connections without context takeover share, by window bits.
-var (
-	compressors   [3][16]sync.Pool
-	decompressors [16]sync.Pool
-)
-
-func getCompressor(bits int, level deflate.Level) *deflate.Compressor {
-	if c, ok := compressors[level][bits].Get().(*deflate.Compressor); ok {
-		c.Reset()
-		return c
-	}
-	return deflate.NewCompressor(bits, level)
-}
-
-func putCompressor(c *deflate.Compressor, bits int, level deflate.Level) {
-	compressors[level][bits].Put(c)
-}
-
-func getDecompressor(bits int) *deflate.Decompressor {
-	if d, ok := decompressors[bits].Get().(*deflate.Decompressor); ok {
-		d.Reset()
-		return d
-	}
-	return deflate.NewDecompressor(bits)
-}
-
-func putDecompressor(d *deflate.Decompressor, bits int) { decompressors[bits].Put(d) }
-
-// windowMemory and inflateMemory return the bytes that a connection holds for
-// a Compressor or a Decompressor between messages.
-func windowMemory(bits int, level deflate.Level, atOnce bool) int64 {
-	if atOnce {
-		return 1 << bits
-	}
-	c := getCompressor(bits, level)
-	defer putCompressor(c, bits, level)
-	if c.Size() < 1<<bits {
-		c.Append(nil, []byte("wiretrue"), true)
-	}
-	return int64(c.Size())
-}
-
-func inflateMemory(bits int, atOnce bool) int64 {
-	if atOnce {
-		return 1 << bits
-	}
-	d := getDecompressor(bits)
-	defer putDecompressor(d, bits)
-	if d.Size() < 1<<bits {
-		d.Next([]byte{4}) // a dynamic block begins, which brings the largest tables
-	}
-	return int64(d.Size())
 }

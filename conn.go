@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/deflation"
+	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 )
@@ -35,8 +37,8 @@ type Message struct {
 type Conn struct {
 	role        wire.Role
 	subprotocol string
-	deflation   *deflation // nil: no compression was agreed on
-	opts        *Options   // resolved, shared by the connections of one Options
+	deflation   *deflation.State // nil: no compression was agreed on
+	opts        *Options         // shared by the connections of one Options; asked by its methods
 
 	transport transport
 	done      chan struct{}
@@ -49,7 +51,7 @@ type Conn struct {
 	typ       MessageType     // of the message being read
 	watched   <-chan struct{} // of the context whose end wakes the read
 	unwatch   func() bool
-	rate      controlRate
+	rate      shell.Rate
 	streaming *messageReader // whose message is being read, or nil
 	pongDue   []byte         // the payload of the newest Ping
 	owesPong  bool           // which has no Pong yet
@@ -73,6 +75,8 @@ type Conn struct {
 
 	tracing sync.Mutex  // held while bytes are written and told, if there is a Trace
 	hungUp  atomic.Bool // the transport is closed
+
+	compactDue atomic.Bool // the one who reads is to reduce its window's memory
 
 	// Owned by the heartbeat.
 	pingedAt int64
@@ -98,7 +102,7 @@ func now() int64 { return int64(time.Since(start)) }
 
 // newConn makes a connection of a transport whose handshake is done. early are
 // bytes that came behind the handshake.
-func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, compression *deflation, early []byte) *Conn {
+func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, compression *deflation.State, early []byte) *Conn {
 	c := &Conn{
 		role:        role,
 		subprotocol: subprotocol,
@@ -113,22 +117,15 @@ func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, com
 	}
 	c.receiver.Role = role
 	c.receiver.Limits = wire.Limits{
-		Message:   uint64(orDefault(opts.ReadLimit, 4<<20, 0)),
-		Fragments: orDefault(opts.MaxFragments, defaultFragments(role), 0),
+		Message:   uint64(opts.readLimit()),
+		Fragments: opts.maxFragments(role),
 	}
 	c.sender.Role = role
-	compression.start(c)
+	compression.Receive(&c.receiver)
 	c.heard.Store(now()) // the handshake
 	c.transport.init(nc)
 	c.startHeartbeat()
 	return c
-}
-
-func defaultFragments(role wire.Role) int {
-	if role == wire.Server {
-		return 100_000
-	}
-	return 1_000_000
 }
 
 // Subprotocol returns the subprotocol that was agreed on, or "".
@@ -137,10 +134,7 @@ func (c *Conn) Subprotocol() string { return c.subprotocol }
 // Compression returns the extension that was agreed on as it stands in the
 // response, "permessage-deflate; ...", or "".
 func (c *Conn) Compression() string {
-	if c.deflation == nil {
-		return ""
-	}
-	return c.deflation.params.Response().String()
+	return c.deflation.String()
 }
 
 // RemoteAddr returns the peer's network address.

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/internal/corpus"
 	"github.com/wiretrue/websocket/vectors"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/deflate"
@@ -80,9 +81,9 @@ func checkFrames(t *testing.T, v vectors.Vector, reads [][]byte) {
 		}
 	}
 	<-c.Done()
-	checkEnd(t, v, end)
-	checkRead(t, v, got)
-	checkSent(t, v, <-sent)
+	corpus.CheckEnd(t, v, end)
+	corpus.CheckRead(t, v, got)
+	corpus.CheckSent(t, v, <-sent)
 }
 
 // compressionOf returns the wishes that lead to the vector's agreement.
@@ -118,58 +119,6 @@ func collect(p *wstest.Peer) <-chan []vectors.Message {
 		}
 	}()
 	return all
-}
-
-func checkEnd(t *testing.T, v vectors.Vector, end error) {
-	t.Helper()
-	broken, closed, lost := new(websocket.RuleError), new(websocket.CloseError), new(websocket.LostError)
-	switch {
-	case v.Expect == "close":
-		if !errors.As(end, &broken) || broken.Rule != v.Rule || v.At >= 0 && broken.Offset != v.At {
-			t.Errorf("ended with %v, want %v at %d", end, v.Rule, v.At)
-		}
-	case slices.ContainsFunc(v.Messages, func(m vectors.Message) bool { return m.Kind == "close" }):
-		if !errors.As(end, &closed) || !closed.ByPeer {
-			t.Errorf("ended with %v, want the peer's close", end)
-		}
-	case !errors.As(end, &lost) && !errors.As(end, &closed):
-		t.Errorf("ended with %v, want the peer's end", end)
-	}
-}
-
-// checkRead compares the data messages with the vector's.
-func checkRead(t *testing.T, v vectors.Vector, got []vectors.Message) {
-	t.Helper()
-	if v.Messages == nil {
-		return
-	}
-	var want []vectors.Message
-	for _, m := range v.Messages {
-		if m.Kind == "close" {
-			break
-		}
-		if m.Kind == "text" || m.Kind == "binary" {
-			want = append(want, m)
-		}
-	}
-	if !slices.EqualFunc(got, want, func(a, b vectors.Message) bool { return a.Kind == b.Kind && bytes.Equal(a.Payload, b.Payload) }) {
-		t.Errorf("read %v, want %v", got, want)
-	}
-}
-
-// checkSent looks at what the endpoint has answered: a Close with the right
-// code, and nothing behind it.
-func checkSent(t *testing.T, v vectors.Vector, sent []vectors.Message) {
-	t.Helper()
-	if i := slices.IndexFunc(sent, func(m vectors.Message) bool { return m.Kind == "close" }); i >= 0 && i != len(sent)-1 {
-		t.Errorf("sent %v: more behind its Close", sent)
-	}
-	if v.Expect != "close" {
-		return
-	}
-	if len(sent) == 0 || sent[len(sent)-1].Kind != "close" || sent[len(sent)-1].Code != v.Code {
-		t.Errorf("sent %v, want a Close with %d at its end", sent, v.Code)
-	}
 }
 
 // A server answers the requests of the corpus as they say.

@@ -12,16 +12,15 @@ import (
 // importOrder is the order of the house, lowest first. A package may import
 // the packages on lines above its own, never one beside it or below it.
 const importOrder = `
-	internal/pcapng, internal/duration
+	internal/pcapng, internal/duration, internal/shell
 	wire/rfc, wire/frame, wire/utf8
 	vectors
 	wire/handshake
 	wire/deflate
 	wire
-	., capture, conform
-	record
-	engine
-	wstest
+	internal/deflation
+	., capture
+	record, engine, wstest, internal/corpus
 	examples/*
 	examples/*/*
 	interop
@@ -79,7 +78,13 @@ func rankOf(dir string) int {
 }
 
 func TestImportOrder(t *testing.T) {
-	for _, p := range listPackages(t) {
+	pkgs := listPackages(t)
+	for name := range strings.FieldsFuncSeq(importOrder, func(r rune) bool { return strings.ContainsRune(", \t\n", r) }) {
+		if !slices.ContainsFunc(pkgs, func(p listedPackage) bool { ok, _ := path.Match(name, p.dir); return ok }) {
+			t.Errorf("importOrder has a place for %s, which there is not", name)
+		}
+	}
+	for _, p := range pkgs {
 		rank := rankOf(p.dir)
 		if rank < 0 {
 			t.Errorf("package %s has no place in importOrder", p.dir)

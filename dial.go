@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/deflation"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/handshake"
@@ -298,7 +299,7 @@ func (t *target) request(opts *DialOptions) (head []byte, offer handshake.Offer,
 	}
 	offer = handshake.Offer{Key: handshake.Key(nonce), Subprotocols: opts.Subprotocols}
 	if opts.Compression != nil {
-		offer.Extensions = opts.Compression.offers(opts.QueuePolicy)
+		offer.Extensions = opts.Compression.resolved(opts.QueuePolicy).Offers()
 	}
 	return handshake.AppendRequest(nil, t.uri, host, offer, header), offer, nil
 }
@@ -378,7 +379,7 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 		return nil, fmt.Errorf("websocket: dial: send the request: %w", err)
 	}
 	response, head, rest, err := readResponse(nc, nil)
-	for n := 0; err == nil && response.Status/100 == 1 && response.Status != http.StatusSwitchingProtocols && n < maxInterim; n++ {
+	for n := 0; err == nil && response.Interim() && n < maxInterim; n++ {
 		response, head, rest, err = readResponse(nc, rest) // an interim response says nothing (RFC 9110 15.2)
 	}
 	h.Response = head
@@ -407,7 +408,11 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 		opts.Trace.handshake(nil, nc, h)
 		return nil, refused
 	}
-	c := newConn(nc, wire.Client, &opts.Options, agreed.Subprotocol, newDeflation(wire.Client, &opts.Options, params, compressed, 0), rest)
+	var compression *deflation.State
+	if compressed {
+		compression = opts.Compression.confirmed(params, opts.QueuePolicy)
+	}
+	c := newConn(nc, wire.Client, &opts.Options, agreed.Subprotocol, compression, rest)
 	opts.Trace.handshake(c, nc, h)
 	c.traceReceived(rest)
 	c.received.bytes.Add(uint64(len(rest)))
@@ -423,9 +428,9 @@ func readResponse(nc net.Conn, b []byte) (r handshake.Response, head, rest []byt
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("the server ended the connection after %d bytes of its response: %w", len(b), io.ErrUnexpectedEOF)
+				return r, b, nil, fmt.Errorf("the server ended the connection after %d bytes of its response: %w", len(b), io.ErrUnexpectedEOF)
 			}
-			return r, b, nil, err
+			return r, b, nil, transportCause(err)
 		}
 		b = slices.Grow(b, 1)
 		var n int

@@ -15,7 +15,8 @@ import (
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
-// Why a connection was lost, as the Err of a LostError.
+// Why a connection was lost, as the Err of a LostError; of a handshake that the
+// peer cut short, ErrPeerReset is wrapped by the HandshakeError, too.
 var (
 	ErrPeerGone        = errors.New("the peer ended the TCP connection without a Close frame")
 	ErrPeerReset       = errors.New("the peer reset the TCP connection")
@@ -101,7 +102,7 @@ func transportCause(err error) error {
 
 // HandshakeError reports an opening handshake that failed, on either side.
 type HandshakeError struct {
-	Rule    rfc.Rule          // the first rule that was broken; 0: none, Err says what was wrong
+	Rule    rfc.Rule          // the first rule that was broken; 0: none, Detail or Err says what was wrong
 	Broken  rfc.Set           // all of them
 	Mistake handshake.Mistake // how a wrong Sec-WebSocket-Accept came to be
 	Status  int               // of the response, sent or received; 0: there was none

@@ -51,10 +51,10 @@ func (c *Conn) CompressionMemory() (n int) {
 		n += c.receiver.Decompressor.Size()
 	}
 	if d := c.deflation; d != nil {
-		n += cap(d.sent) + cap(d.received)
+		n += d.KeptBytes()
 	}
 	return n
 }
 
 // Compressions returns how often the message was compressed.
-func (p *Prepared) Compressions() int { return len(p.compressed) }
+func (p *Prepared) Compressions() int { return p.m.Compressions() }

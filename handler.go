@@ -12,7 +12,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
+
+	"github.com/wiretrue/websocket/internal/shell"
 )
 
 // HandlerFunc serves one connection. Its context ends with the connection and
@@ -164,23 +165,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 
-	conns := s.connections()
-	timeout := orDefault(s.CloseTimeout, 5*time.Second, 5*time.Second)
-	gap := time.NewTicker(spread(ctx, len(conns)))
-	defer gap.Stop()
-	for i, c := range conns {
-		if i > 0 {
-			select {
-			case <-gap.C:
-			case <-ctx.Done():
-			}
-		}
+	timeout := s.Options.closeTimeout()
+	shell.Pace(ctx, s.connections(), func(c *Conn) {
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			c.Close(ctx, StatusGoingAway, "")
 		}()
-	}
+	})
 	select {
 	case <-s.idle:
 		return nil
@@ -190,15 +182,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		c.CloseNow()
 	}
 	return ctx.Err()
-}
-
-// spread returns the time between two closes of a shutdown.
-func spread(ctx context.Context, n int) time.Duration {
-	gap := time.Millisecond
-	if deadline, ok := ctx.Deadline(); ok && n > 0 {
-		gap = min(gap, time.Until(deadline)/2/time.Duration(n))
-	}
-	return max(gap, time.Nanosecond)
 }
 
 func (s *Server) logger() *slog.Logger {

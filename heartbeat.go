@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"time"
 
-	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 )
 
@@ -149,9 +148,9 @@ func (p *pongState) take() (owed bool) {
 
 // startHeartbeat starts the timer that looks after the connection.
 func (c *Conn) startHeartbeat() {
-	wait := c.pingInterval()
-	if wait == 0 && c.deflation != nil {
-		wait = c.opts.Compression.compactAfter()
+	wait := c.opts.pingInterval(c.role)
+	if wait == 0 {
+		wait = c.deflation.CompactAfter()
 	}
 	if wait > 0 {
 		c.mu.Lock()
@@ -160,28 +159,21 @@ func (c *Conn) startHeartbeat() {
 	}
 }
 
-func (c *Conn) pingInterval() time.Duration {
-	if c.role == wire.Server {
-		return orDefault(c.opts.PingInterval, 30*time.Second, 0)
-	}
-	return orDefault(c.opts.PingInterval, 0, 0)
-}
-
 // beat looks after the connection, and says when it is to be looked after again.
 func (c *Conn) beat() {
 	at := now()
 	c.compactWhenIdle()
-	if limit := orDefault(c.opts.AssemblyTimeout, 5*time.Minute, 0); limit > 0 {
+	if limit := c.opts.assemblyTimeout(); limit > 0 {
 		if since := c.assembling.Load(); since != 0 && time.Duration(at-since) > limit {
 			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(ErrAssemblyTimeout))
 			return
 		}
 	}
 	var wait time.Duration
-	if interval := c.pingInterval(); interval > 0 {
+	if interval := c.opts.pingInterval(c.role); interval > 0 {
 		wait = c.watchSilence(at, interval)
 	} else {
-		wait = c.opts.Compression.compactAfter()
+		wait = c.deflation.CompactAfter()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,7 +185,7 @@ func (c *Conn) beat() {
 // watchSilence sends a Ping to a silent peer and gives up one that does not
 // answer.
 func (c *Conn) watchSilence(at int64, interval time.Duration) (wait time.Duration) {
-	timeout := orDefault(c.opts.PingTimeout, 20*time.Second, 20*time.Second)
+	timeout := c.opts.pingTimeout()
 	heard := c.heard.Load()
 	if c.pingedAt > heard {
 		waiting := c.waiting.Load()

@@ -17,8 +17,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
-	"github.com/wiretrue/websocket/vectors"
-	"github.com/wiretrue/websocket/wire/handshake"
+	"github.com/wiretrue/websocket/internal/corpus"
 	"github.com/wiretrue/websocket/wstest"
 )
 
@@ -59,7 +58,7 @@ func TestHostileStreams(t *testing.T) {
 	if testing.Short() {
 		streams = 2_000
 	}
-	seeds := hostileSeeds(t)
+	seeds := corpus.Streams(t)
 	server := &websocket.Server{}
 	l := listenPipe()
 	hs := &http.Server{Handler: server.Handler(func(ctx context.Context, c *websocket.Conn) error {
@@ -81,7 +80,7 @@ func TestHostileStreams(t *testing.T) {
 	for range 16 {
 		wg.Go(func() {
 			for seed := range work {
-				attack(l.dial(), mutate(seeds, rand.New(rand.NewPCG(seed, 1))))
+				attack(l.dial(), corpus.Mutate(seeds, rand.New(rand.NewPCG(seed, 1))))
 			}
 		})
 	}
@@ -128,56 +127,6 @@ func settled() (r resources) {
 	runtime.ReadMemStats(&m)
 	r.heap = m.HeapAlloc
 	return r
-}
-
-// hostileSeeds are the corpus's streams to a server, each behind a good
-// handshake or its own.
-func hostileSeeds(t *testing.T) (seeds [][]byte) {
-	all, err := vectors.All()
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil)
-	for _, v := range all {
-		head, frames := v.Head("client"), v.Frames("client")
-		if v.To != "server" || len(frames) > 1<<12 || len(head) > 1<<12 {
-			continue
-		}
-		if head == nil {
-			head = good
-		}
-		seeds = append(seeds, append(bytes.Clone(head), frames...))
-	}
-	return seeds
-}
-
-// mutate returns one of the seeds with some damage, or noise.
-func mutate(seeds [][]byte, r *rand.Rand) []byte {
-	b := bytes.Clone(seeds[r.IntN(len(seeds))])
-	for range r.IntN(8) {
-		if len(b) == 0 {
-			break
-		}
-		i := r.IntN(len(b))
-		if r.IntN(2) == 0 { // near the end, where the frames are
-			i = len(b) - 1 - r.IntN(min(len(b), 40))
-		}
-		switch r.IntN(4) {
-		case 0:
-			b[i] ^= 1 << r.IntN(8)
-		case 1:
-			b = append(b[:i], b[min(len(b), i+1+r.IntN(8)):]...)
-		case 2:
-			b = append(b[:i], append(bytes.Clone(b[i:min(len(b), i+r.IntN(32))]), b[i:]...)...)
-		case 3:
-			noise := make([]byte, r.IntN(64))
-			for j := range noise {
-				noise[j] = byte(r.Uint32())
-			}
-			b = append(b, noise...)
-		}
-	}
-	return b
 }
 
 // attack sends the bytes and ends the connection, reading what is answered.

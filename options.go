@@ -3,6 +3,8 @@ package websocket
 import (
 	"log/slog"
 	"time"
+
+	"github.com/wiretrue/websocket/wire"
 )
 
 // Options are those of a connection, whichever side it is. The zero value is
@@ -47,6 +49,7 @@ type Options struct {
 
 	// QueueLimit is the most bytes that wait to be sent, beyond what the kernel
 	// takes; a single larger message is taken when nothing else waits. 0: 1 MiB.
+	// NoLimit: none.
 	QueueLimit int
 
 	// QueuePolicy says what a write does whose message does not fit.
@@ -79,6 +82,43 @@ const (
 	QueueDropOldest                    // drop the oldest messages that wait, and send this one
 	QueueDisconnect                    // give the connection up, with ErrSlowConsumer and code 1008
 )
+
+// The methods below are the table of the defaults. What they return is 0 where
+// there is no limit.
+
+func (o *Options) readLimit() int64    { return orDefault(o.ReadLimit, 4<<20, 0) }
+func (o *Options) maxControlRate() int { return orDefault(o.MaxControlRate, 1000, 0) }
+func (o *Options) queueLimit() int     { return orDefault(o.QueueLimit, 1<<20, 0) }
+
+func (o *Options) maxFragments(role wire.Role) int {
+	if role == wire.Server {
+		return orDefault(o.MaxFragments, 100_000, 0)
+	}
+	return orDefault(o.MaxFragments, 1_000_000, 0)
+}
+
+func (o *Options) pingInterval(role wire.Role) time.Duration {
+	if role == wire.Server {
+		return orDefault(o.PingInterval, 30*time.Second, 0)
+	}
+	return orDefault(o.PingInterval, 0, 0)
+}
+
+func (o *Options) pingTimeout() time.Duration {
+	return orDefault(o.PingTimeout, 20*time.Second, 20*time.Second)
+}
+
+func (o *Options) closeTimeout() time.Duration {
+	return orDefault(o.CloseTimeout, 5*time.Second, 5*time.Second)
+}
+
+func (o *Options) assemblyTimeout() time.Duration {
+	return orDefault(o.AssemblyTimeout, 5*time.Minute, 0)
+}
+
+func (o *Options) writeTimeout() time.Duration {
+	return orDefault(o.WriteTimeout, time.Minute, 0)
+}
 
 // orDefault resolves one limit: its default for zero, none for a negative one.
 func orDefault[T int | int64 | time.Duration](value, standard, none T) T {

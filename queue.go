@@ -1,25 +1,23 @@
 package websocket
 
 import (
-	"slices"
 	"time"
+
+	"github.com/wiretrue/websocket/internal/shell"
 )
 
 // queue holds the frames that wait to be sent. Whoever adds some and finds
 // nobody flushing takes the lead and flushes, for all that add meanwhile.
 type queue struct {
-	out      *buffer // frames that wait; nil: none
-	flying   int     // bytes that the flush is writing
-	flushing bool    // somebody leads
-	marks    []mark  // of the messages in out that may be dropped
+	out      *buffer     // frames that wait; nil: none
+	flying   int         // bytes that the flush is writing
+	flushing bool        // somebody leads
+	marks    shell.Marks // of the messages in out that may be dropped
 	room     chan struct{}
 
 	late     *time.Timer // ends a deferment; nil: there was none yet
 	deferred bool        // it is running
 }
-
-// mark is a message within out.
-type mark struct{ begin, end int }
 
 // size returns how many bytes wait or are being written.
 func (q *queue) size() int { return q.flying + q.begin() }
@@ -65,7 +63,8 @@ func (q *queue) take() *buffer {
 		return nil
 	}
 	out := q.out
-	q.out, q.flying, q.marks = nil, len(out.b), q.marks[:0]
+	q.out, q.flying = nil, len(out.b)
+	q.marks.Clear()
 	return out
 }
 
@@ -77,7 +76,7 @@ func (q *queue) left(n int) {
 
 // abandon drops everything and ends the lead.
 func (q *queue) abandon() {
-	q.out, q.flying, q.marks, q.flushing = nil, 0, nil, false
+	q.out, q.flying, q.marks, q.flushing = nil, 0, shell.Marks{}, false
 	q.announce()
 }
 
@@ -99,20 +98,13 @@ func (q *queue) waitRoom() <-chan struct{} {
 
 // mark notes that the bytes from begin on are a message that may be dropped.
 func (q *queue) mark(begin int) {
-	q.marks = append(q.marks, mark{begin, len(q.out.b)})
+	q.marks.Add(begin, len(q.out.b))
 }
 
 // dropOldest drops the oldest message of out.
-func (q *queue) dropOldest() bool {
-	if len(q.marks) == 0 {
-		return false
+func (q *queue) dropOldest() (dropped bool) {
+	if q.out != nil {
+		q.out.b, dropped = q.marks.DropOldest(q.out.b)
 	}
-	m := q.marks[0]
-	q.out.b = slices.Delete(q.out.b, m.begin, m.end)
-	q.marks = slices.Delete(q.marks, 0, 1)
-	for i := range q.marks {
-		q.marks[i].begin -= m.end - m.begin
-		q.marks[i].end -= m.end - m.begin
-	}
-	return true
+	return dropped
 }

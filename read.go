@@ -169,7 +169,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 
 func (c *Conn) endStreaming() {
 	c.streaming = nil
-	c.receiver.Limits.Message = uint64(orDefault(c.opts.ReadLimit, 4<<20, 0))
+	c.receiver.Limits.Message = uint64(c.opts.readLimit())
 }
 
 // Messages returns an iterator over the messages to come. It ends with the
@@ -268,7 +268,7 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 				c.sendPong()
 				return ev, nil
 			}
-			if !c.rate.take(c.heard.Load(), orDefault(c.opts.MaxControlRate, 1000, 0)) {
+			if !c.rate.Take(c.heard.Load(), c.opts.maxControlRate()) {
 				return ev, c.failRule(rfc.ControlRate, &ev)
 			}
 		case wire.Data:
@@ -369,18 +369,4 @@ func (c *Conn) unlockReading() {
 		c.transport.release()
 	}
 	<-c.reading
-}
-
-// controlRate counts the control frames of the current second.
-type controlRate struct {
-	since int64
-	count int
-}
-
-func (r *controlRate) take(at int64, limit int) bool {
-	if at-r.since >= 1e9 {
-		r.since, r.count = at, 0
-	}
-	r.count++
-	return limit == 0 || r.count <= limit
 }

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// RedialOptions are those of a client that comes back.
+// RedialOptions are those of a client that dials again when a connection has
+// ended.
 type RedialOptions struct {
 	DialOptions
 

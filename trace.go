@@ -12,6 +12,10 @@ import (
 // be quick; they may be called for several connections at once, and for one
 // connection at the same time, but an answer is never told before what it
 // answers.
+//
+// The functions neither read from c nor write to it. Of a connection that a loop
+// of package engine serves, c knows the addresses, what was agreed on and the
+// Cause, and its Stats are empty.
 type Trace struct {
 	// Handshake gets the opening handshake when it is over. For one that failed
 	// c is nil. h is valid until the function returns and must not be changed.
@@ -43,7 +47,7 @@ type HandshakeTrace struct {
 	Begun         time.Time            // when this end sent the request, or had read it
 
 	// Request and Response are the two heads; behind the head of a refusal
-	// stands what is known of its body. Of a request through net/http the
+	// stands what is known of its body. Of a request that net/http has read the
 	// fields' order and case are not those of the wire. A Response may be cut
 	// short, or empty, when the handshake failed.
 	Request, Response []byte

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/deflation"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 )
@@ -18,7 +19,7 @@ import (
 // When the peer reads too slowly, Options.QueuePolicy says what happens; when
 // ctx ends while Write waits for room, nothing of the message is sent.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
-	return c.writeMessage(ctx, frame.Opcode(typ), p, nil, c.deflation.mayCompress(p))
+	return c.writeMessage(ctx, frame.Opcode(typ), p, nil, c.deflation.Compresses(p))
 }
 
 // WriteUncompressed is Write without compression, for a message with a secret
@@ -28,7 +29,7 @@ func (c *Conn) WriteUncompressed(ctx context.Context, typ MessageType, p []byte)
 }
 
 // writeMessage sends a message, or one that is prepared.
-func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *Prepared, compress bool) error {
+func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) error {
 	if err := c.lock(ctx, c.writing); err != nil {
 		return err
 	}
@@ -40,15 +41,13 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
 			switch {
 			case direct && prepared != nil:
-				return c.sender.Encoded(dst, prepared.header(), p)
+				return c.sender.Encoded(dst, prepared.Header(), p)
 			case direct:
 				return c.sender.MessageHeader(dst, op, p)
 			case prepared != nil && c.role == wire.Server:
-				return prepared.append(dst, c, compress)
+				return prepared.Append(dst, &c.sender, c.deflation, compress, now())
 			case compress:
-				c.deflation.lend(&c.sender)
-				defer c.deflation.takeBack(&c.sender)
-				return c.sender.CompressedMessage(dst, op, p, key)
+				return c.deflation.AppendMessage(dst, &c.sender, op, p, key, now())
 			}
 			return c.sender.Message(dst, op, p, key)
 		})
@@ -220,7 +219,7 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	c := w.c
 	if !w.begun {
 		w.begun = true
-		w.compress = c.deflation.mayCompress(p) || !fin && c.deflation.mayCompressFrom(p)
+		w.compress = c.deflation.Compresses(p) || !fin && c.deflation.CompressesFrom(p)
 	}
 	c.mu.Lock()
 	if !fin {
@@ -230,12 +229,12 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	if err == nil {
 		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
 			if w.compress {
-				c.deflation.lend(&c.sender)
+				c.deflation.Lend(&c.sender, now())
 			}
 			return c.sender.Fragment(dst, w.op, p, fin, w.compress, key)
 		})
 		if fin && w.compress {
-			c.deflation.takeBack(&c.sender)
+			c.deflation.TakeBack(&c.sender)
 		}
 	}
 	if err == nil {
@@ -292,7 +291,7 @@ func (c *Conn) countCompressed(compress bool, begin, size int) {
 // makeRoom applies the queue's policy before n bytes are added. It may let go
 // of mu while it waits.
 func (c *Conn) makeRoom(ctx context.Context, n int) error {
-	limit := orDefault(c.opts.QueueLimit, 1<<20, 0)
+	limit := c.opts.queueLimit()
 	for !c.ended && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
 		if c.queue.lead() { // what was deferred
 			c.mu.Unlock()
@@ -367,7 +366,7 @@ const pieceSize = 64 << 10
 // flushSlowly writes the rest of out, and then the queue until it is empty.
 func (c *Conn) flushSlowly(out *buffer, n int) {
 	nc := c.transport.nc
-	timeout := orDefault(c.opts.WriteTimeout, time.Minute, 0)
+	timeout := c.opts.writeTimeout()
 	for out != nil {
 		for n < len(out.b) {
 			if timeout > 0 {

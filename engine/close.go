@@ -2,21 +2,16 @@ package engine
 
 import (
 	"errors"
-	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
-// lingerTime is how long the transport of a connection that has ended waits for
-// what is to be sent, and for the peer's part of the end (RFC 6455 7.1.1,
-// 7.1.7); lingerBytes is the most that the peer can send meanwhile.
-const (
-	lingerTime  = time.Second
-	lingerBytes = 16 << 20
-)
+// What they bound stands in package shell.
+const lingerTime, lingerBytes = shell.LingerTime, shell.LingerBytes
 
 // obey does what another goroutine, or a function of the handler's, has asked
 // for: Close, CloseNow, or the end of a connection that is of no use.
@@ -64,8 +59,7 @@ func (t *turn) gotClose(c *Conn, body []byte) {
 
 // failRule fails the connection for a rule that the peer broke.
 func (t *turn) failRule(c *Conn, rule rfc.Rule, ev *wire.Event) {
-	broken := websocket.BrokenBy(rule, ev)
-	t.fail(c, rule.Info().Code, broken.CloseReason(), broken)
+	t.fail(c, rule.Info().Code, rule.CloseReason(), inside.BrokenBy(rule, ev))
 }
 
 // fail sends a Close frame and ends the connection without waiting for the

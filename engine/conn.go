@@ -9,16 +9,18 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/internal/deflation"
+	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/deflate"
 )
 
 // Conn is one WebSocket connection of a Server. Its methods may be called from
 // any goroutine, and from the functions of its Handler.
-//
-// There are very many of them: what only few need, or only for a while, is
-// behind a pointer.
 type Conn struct {
+	// There are very many of them: what only few need, or only for a while, is
+	// behind a pointer.
+
 	service *Service
 	server  *Server
 	loop    *loop // nil: more.std serves it
@@ -39,7 +41,7 @@ type Conn struct {
 	rare    *rare    // nil: nothing
 	rest    wire.Rest
 	heard   atomic.Int64 // when the last byte came
-	rate    controlRate
+	rate    shell.Rate
 
 	// Guarded by mu, which is not held while something waits.
 	mu        sync.Mutex
@@ -98,7 +100,7 @@ type partial struct {
 type rare struct {
 	head         []byte // of the request, as far as it has come
 	stash        []byte // read and not handled
-	deflation    *websocket.Deflation
+	deflation    *deflation.State
 	decompressor *deflate.Decompressor // kept from message to message
 	pings        wire.Pings
 	pingedAt     int64
@@ -112,7 +114,7 @@ type more struct {
 	view        *websocket.Conn // for the Trace
 	endView     func(cause error)
 	subprotocol string
-	deflation   *websocket.Deflation
+	deflation   *deflation.State
 	closing     *websocket.CloseError // the Close frame that was sent
 	closeBy     int64
 	cause       error
@@ -139,17 +141,6 @@ func (n *counts) add(m *counts) {
 
 // pingCounts are the smaller one.
 type pingCounts struct{ sent, received, pongsSent, pongsReceived uint32 }
-
-// controlRate counts the control frames of a second.
-type controlRate struct{ since, count uint32 }
-
-func (r *controlRate) take(at int64, limit int) bool {
-	if ms := uint32(at / 1e6); ms-r.since >= 1000 {
-		r.since, r.count = ms, 0
-	}
-	r.count++
-	return limit == 0 || int64(r.count) <= int64(limit)
-}
 
 // start is where the package's clock begins.
 var start = time.Now().Add(-time.Hour)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/engine"
+	"github.com/wiretrue/websocket/internal/corpus"
 	"github.com/wiretrue/websocket/vectors"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/deflate"
@@ -153,7 +154,7 @@ func optionsOf(v vectors.Vector) websocket.Options {
 	return o
 }
 
-func corpus(t testing.TB) []vectors.Vector {
+func allVectors(t testing.TB) []vectors.Vector {
 	t.Helper()
 	all, err := vectors.All()
 	if err != nil {
@@ -177,7 +178,7 @@ var cuts = map[string]func(b []byte) [][]byte{
 func TestCorpusOfFrames(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		h := newHost(t, m)
-		for _, v := range corpus(t) {
+		for _, v := range allVectors(t) {
 			frames := v.Frames("client")
 			if v.To != "server" || len(frames) == 0 || v.Head("client") != nil {
 				continue
@@ -185,73 +186,20 @@ func TestCorpusOfFrames(t *testing.T) {
 			for name, cut := range cuts {
 				t.Run(v.Name+"/"+name, func(t *testing.T) {
 					o := h.play(t, optionsOf(v), cut(slices.Clone(frames)), v.Expect != "close")
-					checkEnd(t, v, o.end)
-					checkRead(t, v, o.messages)
-					checkSent(t, v, o.replies)
+					corpus.CheckEnd(t, v, o.end)
+					corpus.CheckRead(t, v, o.messages)
+					corpus.CheckSent(t, v, o.replies)
 				})
 			}
 		}
 	})
 }
 
-func checkEnd(t *testing.T, v vectors.Vector, end error) {
-	t.Helper()
-	broken, closed, lost := new(websocket.RuleError), new(websocket.CloseError), new(websocket.LostError)
-	switch {
-	case v.Expect == "close":
-		if !errors.As(end, &broken) || broken.Rule != v.Rule || v.At >= 0 && broken.Offset != v.At {
-			t.Errorf("ended with %v, want %v at %d", end, v.Rule, v.At)
-		}
-	case slices.ContainsFunc(v.Messages, func(m vectors.Message) bool { return m.Kind == "close" }):
-		if !errors.As(end, &closed) || !closed.ByPeer {
-			t.Errorf("ended with %v, want the peer's close", end)
-		}
-	case !errors.As(end, &lost) && !errors.As(end, &closed):
-		t.Errorf("ended with %v, want the peer's end", end)
-	}
-}
-
-// checkRead compares the data messages with the vector's.
-func checkRead(t *testing.T, v vectors.Vector, got []vectors.Message) {
-	t.Helper()
-	if v.Messages == nil {
-		return
-	}
-	var want []vectors.Message
-	for _, m := range v.Messages {
-		if m.Kind == "close" {
-			break
-		}
-		if m.Kind == "text" || m.Kind == "binary" {
-			want = append(want, m)
-		}
-	}
-	if !slices.EqualFunc(got, want, sameMessage) {
-		t.Errorf("read %v, want %v", got, want)
-	}
-}
-
-func sameMessage(a, b vectors.Message) bool {
-	return a.Kind == b.Kind && a.Code == b.Code && bytes.Equal(a.Payload, b.Payload)
-}
-
-// checkSent looks at what the endpoint has answered: a Close with the right
-// code, and nothing behind it.
-func checkSent(t *testing.T, v vectors.Vector, sent []vectors.Message) {
-	t.Helper()
-	if i := slices.IndexFunc(sent, func(m vectors.Message) bool { return m.Kind == "close" }); i >= 0 && i != len(sent)-1 {
-		t.Errorf("sent %v: more behind its Close", sent)
-	}
-	if v.Expect == "close" && (len(sent) == 0 || sent[len(sent)-1].Kind != "close" || sent[len(sent)-1].Code != v.Code) {
-		t.Errorf("sent %v, want a Close with %d at its end", sent, v.Code)
-	}
-}
-
 // Each backend answers the requests of the corpus as they say, whole and byte
 // by byte.
 func TestCorpusOfRequests(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
-		for _, v := range corpus(t) {
+		for _, v := range allVectors(t) {
 			if v.To != "server" || v.Head("client") == nil {
 				continue
 			}
@@ -295,7 +243,7 @@ func TestCorpusOfRequests(t *testing.T) {
 // the same end in each mode, and to the rule that the core names. The mode of
 // goroutines is websocket.Conn.
 func FuzzModes(f *testing.F) {
-	for _, v := range corpus(f) {
+	for _, v := range allVectors(f) {
 		if b := v.Frames("client"); v.To == "server" && len(b) < 1<<12 {
 			f.Add(b, uint16(7), v.Agreed != "")
 		}
@@ -330,10 +278,10 @@ func FuzzModes(f *testing.F) {
 				first = o
 				continue
 			}
-			if !slices.EqualFunc(o.messages, first.messages, sameMessage) {
+			if !slices.EqualFunc(o.messages, first.messages, corpus.SameMessage) {
 				t.Fatalf("%x: %s reads %v, %s %v", b, names[0], first.messages, names[i], o.messages)
 			}
-			if !slices.EqualFunc(o.replies, first.replies, sameMessage) {
+			if !slices.EqualFunc(o.replies, first.replies, corpus.SameMessage) {
 				t.Fatalf("%x: %s replies %v, %s %v", b, names[0], first.replies, names[i], o.replies)
 			}
 			if kindOf(o.end) != kindOf(first.end) {

@@ -89,12 +89,12 @@ func (s *Server) shakeHands(nc net.Conn) {
 		return
 	}
 	if _, err := nc.Write(accepted.Response); err != nil {
-		accepted.Deflation.Release()
+		accepted.Release()
 		nc.Close()
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	accepted.Handshake = websocket.HandshakeTrace{Server: true, Begun: time.Now(), Request: head, Response: accepted.Response}
+	accepted.Request = head
 	s.serveStd(service, accepted.Conn(nc, early))
 }
 

@@ -129,11 +129,12 @@ func (c *Conn) queueHead(response []byte) {
 // called with mu held.
 func (c *Conn) accept(a *websocket.Accepted) {
 	c.opened = true
-	if a.Subprotocol != "" || a.Deflation != nil {
-		c.extra().subprotocol, c.more.deflation = a.Subprotocol, a.Deflation
+	agreed := inside.Deflation(a)
+	if a.Subprotocol != "" || agreed != nil {
+		c.extra().subprotocol, c.more.deflation = a.Subprotocol, agreed
 	}
-	if a.Deflation != nil {
-		c.scarce().deflation = a.Deflation
+	if agreed != nil {
+		c.scarce().deflation = agreed
 	}
 }
 
@@ -143,7 +144,7 @@ func (c *Conn) traceAccepted(a *websocket.Accepted, request []byte) *websocket.C
 	if c.service.Trace == nil {
 		return nil
 	}
-	view, end := a.View(c.LocalAddr(), c.RemoteAddr())
+	view, end := inside.View(a, c.LocalAddr(), c.RemoteAddr())
 	c.mu.Lock()
 	m := c.extra()
 	m.view, m.endView = view, end
@@ -183,12 +184,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	service := &s.Service
 	if s.Route != nil {
-		if service = s.Route(websocket.RequestOf(r)); service == nil {
+		if service = s.Route(inside.Request(r)); service == nil {
 			http.NotFound(w, r)
 			return
 		}
 	}
-	accepted, nc, early, err := websocket.Upgrade(w, r, &service.AcceptOptions)
+	accepted, nc, early, err := inside.Upgrade(w, r, &service.AcceptOptions)
 	if err != nil {
 		return // the client was told
 	}
@@ -209,12 +210,12 @@ func (s *Server) take(service *Service, accepted *websocket.Accepted, nc net.Con
 	c.sender.Role = wire.Server
 	c.phase = open
 	c.accept(accepted)
-	c.traceAccepted(accepted, accepted.Handshake.Request)
+	c.traceAccepted(accepted, accepted.Request)
 	if len(early) > 0 {
 		c.scarce().stash = early
 	}
 	if !s.enter(c) {
-		accepted.Deflation.Release()
+		accepted.Release()
 		closeFD(fd)
 		return
 	}

@@ -58,7 +58,7 @@ func (t *turn) lookAfter(c *Conn) int64 {
 	if o.PingInterval > 0 {
 		wait = min(wait, o.PingInterval)
 	}
-	if c.rare != nil && c.rare.deflation != nil {
+	if c.rare != nil {
 		if after := c.rare.deflation.CompactAfter(); after > 0 {
 			wait = min(wait, after)
 		}
@@ -75,7 +75,7 @@ func (t *turn) lookAfter(c *Conn) int64 {
 // compact reduces the memory of windows that are not in use to their content.
 func (t *turn) compact(c *Conn) {
 	r := c.rare
-	if r == nil || !r.deflation.Idle() {
+	if r == nil || !r.deflation.Idle(t.now) {
 		return
 	}
 	if r.decompressor != nil && c.partial == nil {

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/engine"
+	"github.com/wiretrue/websocket/internal/corpus"
 )
 
 // Random and mutated streams at a server do not make it panic, and leave neither
@@ -23,7 +23,7 @@ func TestHostileStreams(t *testing.T) {
 		streams = 2_000
 	}
 	eachMode(t, func(t *testing.T, m mode) {
-		seeds := hostileSeeds(t)
+		seeds := corpus.Streams(t)
 		before := settled(t)
 		s := &engine.Server{Backend: m.backend, Blocking: m.blocking, Service: engine.Service{Handler: engine.Handler{OnMessage: echo}}}
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -38,7 +38,7 @@ func TestHostileStreams(t *testing.T) {
 		for range 16 {
 			wg.Go(func() {
 				for seed := range work {
-					attack(t, addr, mutate(seeds, rand.New(rand.NewPCG(seed, 1))))
+					attack(t, addr, corpus.Mutate(seeds, rand.New(rand.NewPCG(seed, 1))))
 				}
 			})
 		}
@@ -93,47 +93,6 @@ func settled(t *testing.T) (r resources) {
 		r.descriptors = len(fds)
 	}
 	return r
-}
-
-// hostileSeeds are the corpus's streams to a server, each behind a good
-// handshake or its own.
-func hostileSeeds(t *testing.T) (seeds [][]byte) {
-	for _, v := range corpus(t) {
-		head, frames := v.Head("client"), v.Frames("client")
-		if v.To != "server" || len(frames) > 1<<12 || len(head) > 1<<12 {
-			continue
-		}
-		if head == nil {
-			head = goodRequest
-		}
-		seeds = append(seeds, append(bytes.Clone(head), frames...))
-	}
-	return seeds
-}
-
-// mutate returns one of the seeds with some damage, or noise.
-func mutate(seeds [][]byte, r *rand.Rand) []byte {
-	b := bytes.Clone(seeds[r.IntN(len(seeds))])
-	for range r.IntN(8) {
-		if len(b) == 0 {
-			break
-		}
-		i := r.IntN(len(b))
-		if r.IntN(2) == 0 { // near the end, where the frames are
-			i = len(b) - 1 - r.IntN(min(len(b), 40))
-		}
-		switch r.IntN(4) {
-		case 0:
-			b[i] ^= 1 << r.IntN(8)
-		case 1:
-			b = append(b[:i], b[min(len(b), i+1+r.IntN(8)):]...)
-		case 2:
-			b = append(b[:i], append(bytes.Clone(b[i:min(len(b), i+r.IntN(32))]), b[i:]...)...)
-		case 3:
-			b = append(b, noise(r.IntN(64))...)
-		}
-	}
-	return b
 }
 
 // attack sends the bytes and ends the connection in one of the ways there are.

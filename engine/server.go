@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire/handshake"
 )
 
@@ -31,10 +32,12 @@ type Handler struct {
 	OnClose func(c *Conn, cause error)
 }
 
-// Service is what is served to a connection, and how. It must not change while
-// it is in use. QueueBlock, the zero of its QueuePolicy, means for a connection
-// of a loop, which cannot wait: a connection whose queue is full is not read
-// until half of it is sent, and a write that still finds it full returns
+// Service is what is served to a connection, and how. It must not be
+// copied, nor change while it is in use.
+//
+// QueueBlock, the zero of its QueuePolicy, means for a connection of a loop,
+// which cannot wait: a connection whose queue is full is not read until half of
+// it is sent, and a write that still finds it full returns
 // websocket.ErrQueueFull. On a server that is Blocking, writes wait.
 type Service struct {
 	websocket.AcceptOptions
@@ -46,7 +49,7 @@ type Service struct {
 
 // options returns the options with their defaults.
 func (s *Service) options() *websocket.Options {
-	s.once.Do(func() { s.resolved = s.AcceptOptions.Options.Resolved(true) })
+	s.once.Do(func() { s.resolved = inside.Resolved(&s.AcceptOptions.Options) })
 	return &s.resolved
 }
 
@@ -68,6 +71,9 @@ const (
 )
 
 func (b Backend) String() string {
+	if b > Goroutines {
+		return "unknown"
+	}
 	return [...]string{"auto", "io_uring", "epoll", "goroutines"}[b]
 }
 
@@ -263,17 +269,7 @@ func (s *Server) announceIdle() {
 // cut and its error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns, idle := s.stop()
-	gap := time.NewTicker(spread(ctx, len(conns)))
-	defer gap.Stop()
-	for i, c := range conns {
-		if i > 0 {
-			select {
-			case <-gap.C:
-			case <-ctx.Done():
-			}
-		}
-		c.Close(websocket.StatusGoingAway, "")
-	}
+	shell.Pace(ctx, conns, func(c *Conn) { c.Close(websocket.StatusGoingAway, "") })
 	err := error(nil)
 	select {
 	case <-idle:
@@ -344,13 +340,4 @@ func (s *Server) end(idle <-chan struct{}) {
 	default:
 		go func() { <-idle; stop() }()
 	}
-}
-
-// spread returns the time between two closes of a shutdown.
-func spread(ctx context.Context, n int) time.Duration {
-	gap := time.Millisecond
-	if deadline, ok := ctx.Deadline(); ok && n > 0 {
-		gap = min(gap, time.Until(deadline)/2/time.Duration(n))
-	}
-	return max(gap, time.Nanosecond)
 }

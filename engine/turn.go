@@ -201,7 +201,7 @@ func (t *turn) eof(c *Conn, err error) {
 		t.refuseSilently(c, err)
 		t.drop(c)
 	case c.phase == lingering:
-		c.traceEnd(websocket.TransportCause(err))
+		c.traceEnd(inside.TransportCause(err))
 		t.drop(c)
 	case c.todo.Load()&held != 0, c.rare != nil && c.rare.stash != nil:
 		c.unread = true // comes again, behind what is held back
@@ -209,7 +209,7 @@ func (t *turn) eof(c *Conn, err error) {
 		if err == nil {
 			err = io.EOF
 		}
-		t.lose(c, websocket.TransportCause(err))
+		t.lose(c, inside.TransportCause(err))
 	}
 }
 
@@ -247,7 +247,7 @@ reading:
 		case wire.Header:
 			t.received.frames++
 			if ev.Header.Opcode.Control() {
-				if !c.rate.take(t.now, c.options().MaxControlRate) {
+				if !c.rate.Take(t.now, c.options().MaxControlRate) {
 					t.failRule(c, rfc.ControlRate, &ev)
 				}
 				continue
@@ -380,10 +380,14 @@ func (t *turn) deliver(c *Conn, typ websocket.MessageType, payload []byte, more 
 
 func (t *turn) beginInflating(c *Conn, receiver *wire.Receiver, h frame.Header) {
 	r := c.rare
-	if r == nil || r.deflation == nil || h.RSV&frame.RSV1 == 0 || receiver.Decompressor != nil {
+	if r == nil || r.deflation == nil || h.RSV&frame.RSV1 == 0 {
 		return
 	}
-	d, kept := r.deflation.Decompressor()
+	if receiver.Decompressor != nil {
+		r.deflation.Used(t.now)
+		return
+	}
+	d, kept := r.deflation.Decompressor(t.now)
 	receiver.Decompressor = d
 	if kept {
 		r.decompressor = d

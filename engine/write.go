@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/internal/deflation"
+	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 )
@@ -45,10 +46,11 @@ func (c *Conn) WritePrepared(p *websocket.Prepared) error {
 	if std := c.std(); std != nil {
 		return std.WritePrepared(context.Background(), p)
 	}
-	return c.write(0, p.Payload(), p, true)
+	m := inside.Message(p)
+	return c.write(m.Opcode(), m.Payload(), m, true)
 }
 
-func (c *Conn) write(op frame.Opcode, p []byte, prepared *websocket.Prepared, compress bool) error {
+func (c *Conn) write(op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) error {
 	c.mu.Lock()
 	err := c.makeRoom(frame.MaxHeaderSize + len(p))
 	if err == nil {
@@ -74,12 +76,12 @@ func (c *Conn) write(op frame.Opcode, p []byte, prepared *websocket.Prepared, co
 }
 
 // encode queues a message. It is called with mu held.
-func (c *Conn) encode(op frame.Opcode, p []byte, prepared *websocket.Prepared, compress bool) (err error) {
-	var deflation *websocket.Deflation
+func (c *Conn) encode(op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) (err error) {
+	var agreed *deflation.State
 	if c.more != nil {
-		deflation = c.more.deflation
+		agreed = c.more.deflation
 	}
-	if compress = compress && deflation.Compresses(p); !compress && prepared == nil && len(p) >= throughSize && c.out == nil && c.fd >= 0 {
+	if compress = compress && agreed.Compresses(p); !compress && prepared == nil && len(p) >= throughSize && c.out == nil && c.fd >= 0 {
 		return c.writeThrough(op, p)
 	}
 	q := c.output()
@@ -87,9 +89,9 @@ func (c *Conn) encode(op frame.Opcode, p []byte, prepared *websocket.Prepared, c
 	b := q.waiting
 	switch {
 	case prepared != nil:
-		b, err = prepared.Append(b, &c.sender, deflation)
+		b, err = prepared.Append(b, &c.sender, agreed, compress, clock())
 	case compress:
-		b, err = deflation.Message(b, &c.sender, op, p)
+		b, err = agreed.AppendMessage(b, &c.sender, op, p, [4]byte{}, clock())
 	default:
 		b, err = c.sender.Message(b, op, p, [4]byte{})
 	}
@@ -105,7 +107,7 @@ func (c *Conn) encode(op frame.Opcode, p []byte, prepared *websocket.Prepared, c
 		c.countPacked(b[begin:], len(p))
 	}
 	if c.options().QueuePolicy == websocket.QueueDropOldest {
-		q.marks = append(q.marks, mark{begin, len(b)})
+		q.marks.Add(begin, len(b))
 	}
 	if limit := c.options().QueueLimit; limit > 0 && q.size() >= limit && c.options().QueuePolicy == websocket.QueueBlock && !c.server.Blocking {
 		c.todo.Or(heldFull)
@@ -214,17 +216,14 @@ func callError(err error) error { return fmt.Errorf("engine: %w", err) }
 
 // queue holds what is to be sent. A connection has one while there is something.
 type queue struct {
-	waiting []byte // frames, whole ones
-	flying  []byte // what the kernel is being given
-	done    int    // of flying, what it has taken
-	head    int    // of all, bytes at the beginning that stand before the frames
-	sending bool   // the kernel has it in hand
-	since   int64  // when the kernel was given more than it took at once; 0: never
-	marks   []mark // of the messages in waiting that may be dropped
+	waiting []byte      // frames, whole ones
+	flying  []byte      // what the kernel is being given
+	done    int         // of flying, what it has taken
+	head    int         // of all, bytes at the beginning that stand before the frames
+	sending bool        // the kernel has it in hand
+	since   int64       // when the kernel was given more than it took at once; 0: never
+	marks   shell.Marks // of the messages in waiting that may be dropped
 }
-
-// mark is a message within waiting.
-type mark struct{ begin, end int }
 
 const (
 	queueSize = 1 << 10  // of a queue to begin with; grows with what is written
@@ -238,23 +237,15 @@ func (q *queue) size() int { return len(q.waiting) + len(q.flying) - q.done }
 // next returns what the kernel is to be given, or nothing.
 func (q *queue) next() []byte {
 	if q.done == len(q.flying) {
-		q.flying, q.waiting, q.done, q.marks = q.waiting, q.flying[:0], 0, q.marks[:0]
+		q.flying, q.waiting, q.done = q.waiting, q.flying[:0], 0
+		q.marks.Clear()
 	}
 	return q.flying[q.done:]
 }
 
-func (q *queue) dropOldest() bool {
-	if len(q.marks) == 0 {
-		return false
-	}
-	m := q.marks[0]
-	q.waiting = slices.Delete(q.waiting, m.begin, m.end)
-	q.marks = slices.Delete(q.marks, 0, 1)
-	for i := range q.marks {
-		q.marks[i].begin -= m.end - m.begin
-		q.marks[i].end -= m.end - m.begin
-	}
-	return true
+func (q *queue) dropOldest() (dropped bool) {
+	q.waiting, dropped = q.marks.DropOldest(q.waiting)
+	return dropped
 }
 
 // The methods below are called with mu held.
@@ -275,7 +266,8 @@ func (c *Conn) releaseEmpty() {
 	}
 	c.out = nil
 	q.waiting, q.flying = putLarge(q.waiting), putLarge(q.flying)
-	*q = queue{waiting: q.waiting[:0], flying: q.flying[:0], marks: q.marks[:0]}
+	q.marks.Clear()
+	*q = queue{waiting: q.waiting[:0], flying: q.flying[:0], marks: q.marks}
 	queues.Put(q)
 }
 
@@ -371,7 +363,7 @@ func (c *Conn) watchStall(now int64) {
 func (c *Conn) broken(err error) {
 	c.abandonOutput()
 	if m := c.extra(); !c.ended && m.cut == nil {
-		m.cut, c.hangup = websocket.TransportCause(err), abandoned
+		m.cut, c.hangup = inside.TransportCause(err), abandoned
 	}
 	c.post(todoClose)
 }
@@ -379,7 +371,8 @@ func (c *Conn) broken(err error) {
 // abandonOutput drops what waits to be sent, but for what the kernel has in hand.
 func (c *Conn) abandonOutput() {
 	if q := c.out; q != nil {
-		q.waiting, q.marks = q.waiting[:0], q.marks[:0]
+		q.waiting = q.waiting[:0]
+		q.marks.Clear()
 		if !q.sending {
 			q.flying, q.done = q.flying[:0], 0
 		}

@@ -277,7 +277,7 @@ func (k *conn) refused(at time.Time, h *websocket.HandshakeTrace) {
 		switch {
 		case errors.Is(h.Err, io.ErrUnexpectedEOF):
 			k.end(k.self.Peer(), at, capture.FIN)
-		case errors.Is(websocket.TransportCause(h.Err), websocket.ErrPeerReset):
+		case errors.Is(h.Err, websocket.ErrPeerReset):
 			k.end(k.self.Peer(), at, capture.RST)
 		}
 	}

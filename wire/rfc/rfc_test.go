@@ -25,6 +25,9 @@ func TestRegistryIsWhole(t *testing.T) {
 		if i.Code != 0 && !i.Code.Sendable() {
 			t.Errorf("%s fails with %d, which may not be sent", r, i.Code)
 		}
+		if n := len(r.CloseReason()); n > 123 {
+			t.Errorf("the reason that names %s has %d bytes, which no Close frame holds", r, n)
+		}
 		if i.Level == Note && (i.Code != 0 || i.Status != 0) {
 			t.Errorf("%s is a note and fails the connection", r)
 		}

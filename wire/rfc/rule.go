@@ -54,6 +54,10 @@ func (r Rule) Info() *Info {
 	return &registry[r]
 }
 
+// CloseReason returns the reason that a Close frame gives for the rule: its name
+// and its id, which together are shorter than a Close frame allows.
+func (r Rule) CloseReason() string { return r.Info().Name + " (" + r.String() + ")" }
+
 // String returns the rule's id, which is stable: "6455-5.1-client-must-mask".
 func (r Rule) String() string {
 	i := r.Info()

@@ -8,6 +8,7 @@ type blockCodes struct {
 	distance alphabet
 	header   alphabet // the code length code
 	tree
+	room []uint16 // for the block's symbols
 
 	// The code lengths of a dynamic block (RFC 1951, 3.2.7).
 	lengths   [numLitLen + numDistance]uint8
@@ -17,17 +18,18 @@ type blockCodes struct {
 	codeLens  int      // of that code, in codeLengthOrder
 }
 
-func newBlockCodes() *blockCodes {
+func newBlockCodes(room int) *blockCodes {
 	return &blockCodes{
 		litLen:   makeAlphabet(numLitLen),
 		distance: makeAlphabet(numDistance),
 		header:   makeAlphabet(numCodeLength),
+		room:     make([]uint16, 0, room),
 		runs:     make([]uint16, 0, numLitLen+numDistance),
 	}
 }
 
 func (t *blockCodes) size() int {
-	return int(unsafe.Sizeof(*t)) + t.litLen.size() + t.distance.size() + t.header.size() + 2*cap(t.runs)
+	return int(unsafe.Sizeof(*t)) + t.litLen.size() + t.distance.size() + t.header.size() + 2*(cap(t.runs)+cap(t.room))
 }
 
 // count counts the symbols of a block, and its end.

@@ -23,7 +23,7 @@ type effort struct {
 }
 
 var efforts = [...]effort{
-	Default: {depth: 12, short: 32, lazy: 24, nice: 96},
+	Default: {depth: 14, short: 32, lazy: 20, nice: 96},
 	Fastest: {},
 	Best:    {depth: 512, short: 512, lazy: maxMatch, nice: maxMatch},
 }

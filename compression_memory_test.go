@@ -47,14 +47,14 @@ func TestTheBudgetOfWindows(t *testing.T) {
 		return server
 	}
 
-	shared := &websocket.Compression{MaxMemory: 120 << 10} // for two
+	shared := &websocket.Compression{MaxMemory: 80 << 10} // for two
 	first := open(shared, takeover)
 	open(shared, takeover)
 	third := open(shared, none)
 	if n := third.CompressionMemory(); n != 0 {
 		t.Errorf("a connection beyond the budget holds %d bytes", n)
 	}
-	if n := first.CompressionMemory(); n > 60<<10 {
+	if n := first.CompressionMemory(); n > 40<<10 {
 		t.Errorf("a connection holds %d bytes, more than its part of the budget", n)
 	}
 	third.CloseNow()
@@ -71,6 +71,31 @@ func TestTheBudgetOfWindows(t *testing.T) {
 	boundless := &websocket.Compression{MaxMemory: websocket.NoLimit}
 	for range 5 {
 		open(boundless, takeover)
+	}
+}
+
+// TestTheMemoryOfWindows: what a connection that is in use holds for both of its
+// directions.
+func TestTheMemoryOfWindows(t *testing.T) {
+	for bits, limit := range map[int]int{12: 48 << 10, 15: 160 << 10} {
+		options := func() *websocket.Compression {
+			return &websocket.Compression{WindowBits: bits, PeerWindowBits: bits}
+		}
+		server, client := compressedPair(t, options(), options())
+		go echoAll(server)
+		converse(t, client, 1000)
+		large := bytes.Repeat(reading(1), 3000)
+		if err := client.Write(t.Context(), websocket.Text, large); err != nil {
+			t.Fatal(err)
+		}
+		if _, m, err := client.Read(t.Context()); err != nil || !bytes.Equal(m, large) {
+			t.Fatal(err)
+		}
+		for _, c := range []*websocket.Conn{client, server} {
+			if n := c.CompressionMemory(); n < 2<<bits || n > limit {
+				t.Errorf("%d bits: %d bytes are held, of at most %d", bits, n, limit)
+			}
+		}
 	}
 }
 

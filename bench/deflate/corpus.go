@@ -27,6 +27,8 @@ func corpora() []corpus {
 		{"json 1 KiB", many(1000, order)},
 		{"chat", many(3000, chat)},
 		{"ticks", many(3000, tick(rng))},
+		{"json chat", many(3000, chatEvent)},
+		{"log lines", many(3000, logLine)},
 		{"html 20-60 KiB", many(40, page)},
 		{"html 1 MiB", [][]byte{bytes.Join(many(25, page), nil)}},
 		{"random 1 KiB", many(500, noise(1<<10))},
@@ -124,6 +126,31 @@ func tick(rng *rand.Rand) func(*rand.Rand, int) []byte {
 		p := prices[s]
 		return fmt.Appendf(nil, `{"e":"trade","E":%d,"s":"%s","t":%d,"p":"%.2f","q":"%.4f","b":"%.2f","a":"%.2f","m":%t}`,
 			1763800000000+int64(i)*37+rng.Int64N(37), symbols[s], 3204880000+i, p, rng.ExpFloat64(), p-0.01*float64(rng.IntN(50)), p+0.01*float64(rng.IntN(50)), rng.IntN(2) == 0)
+	}
+}
+
+// chatEvent is a line of chat wrapped as chat servers wrap it. It has its own
+// source, so that the other conversations stay what they are without it.
+func chatEvent(_ *rand.Rand, i int) []byte {
+	rng := rand.New(rand.NewPCG(2131, uint64(i)))
+	author := rng.IntN(len(people))
+	return fmt.Appendf(nil, `{"op":0,"t":"MESSAGE_CREATE","s":%d,"d":{"id":"%d","channel_id":"%d","author":{"id":"%d","username":"%s","bot":%t},"content":"%s","timestamp":"2026-11-25T%02d:%02d:%02d.%06d+00:00","mentions":[],"pinned":false}}`,
+		i+1, 1310000000000000000+int64(i)*7340033, 845000000000000000+int64(rng.IntN(9))*7919, 226000000000000000+int64(author)*104729, people[author], rng.IntN(12) == 0,
+		chat(rng, i), 8+i/1500%12, i/25%60, i*7%60, rng.IntN(1000000))
+}
+
+// logLine is a line of a server's log, as a page shows them while they come. It
+// has its own source, too.
+func logLine(_ *rand.Rand, i int) []byte {
+	rng := rand.New(rand.NewPCG(5424, uint64(i)))
+	stamp := fmt.Sprintf("2026-11-25T14:%02d:%02d.%03dZ", i/180%60, i/3%60, rng.IntN(1000))
+	switch rng.IntN(5) {
+	case 0:
+		return fmt.Appendf(nil, "%s WARN  [pool-%d] c.e.orders.RetryPolicy - attempt %d of 5 for order %d failed: timeout after %d ms", stamp, 1+rng.IntN(8), 1+rng.IntN(5), 700000+rng.IntN(90000), 1000+rng.IntN(4000))
+	case 1:
+		return fmt.Appendf(nil, "%s DEBUG [pool-%d] c.e.cache.Store - evicted %d entries in %d us, %d.%d%% full", stamp, 1+rng.IntN(8), rng.IntN(500), rng.IntN(9000), rng.IntN(100), rng.IntN(10))
+	default:
+		return fmt.Appendf(nil, "%s INFO  [http-%d] c.e.web.Access - 10.%d.%d.%d %s /api/v2/%s/%d %d %dB %dms", stamp, 1+rng.IntN(16), rng.IntN(4), rng.IntN(256), rng.IntN(256), pick(rng, []string{"GET", "GET", "GET", "POST", "DELETE"}), pick(rng, rooms), rng.IntN(20000), []int{200, 200, 200, 201, 304, 404, 500}[rng.IntN(7)], rng.IntN(30000), rng.IntN(400))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -80,7 +81,7 @@ func reading(open func(io.Reader) io.Reader) func([][]byte, int) (func() int, fu
 }
 
 // measureInflating runs the decoders in turns, on the same bytes.
-func measureInflating(w io.Writer, c corpus, bits int, only string, rounds int) {
+func measureInflating(w io.Writer, c corpus, bits int, only *regexp.Regexp, rounds int) {
 	z := deflate.NewCompressor(bits, deflate.Default)
 	var packed [][]byte
 	size := 0
@@ -95,7 +96,7 @@ func measureInflating(w io.Writer, c corpus, bits int, only string, rounds int) 
 	runs := make([]run, len(decoders))
 	for range rounds {
 		for i, d := range decoders {
-			if !strings.Contains(d.name, only) {
+			if !only.MatchString(d.name) {
 				continue
 			}
 			inflate, held := d.start(packed, bits)
@@ -120,7 +121,7 @@ func measureInflating(w io.Writer, c corpus, bits int, only string, rounds int) 
 			fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%.2f\n", d.name, medianOf(rs)/n, runs[i].active, runs[i].idle, rs[len(rs)-1].allocs/n)
 		}
 	}
-	if !strings.Contains("zlib", only) {
+	if !only.MatchString("zlib") {
 		return
 	}
 	if seconds, err := zlibInflating(packed, bits); err != nil {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -26,9 +27,14 @@ var zlibScript string
 
 func main() {
 	only := flag.String("only", "", "measure only conversations whose name contains `text`")
-	codec := flag.String("codec", "", "measure only codecs whose name contains `text`")
+	codec := flag.String("codec", "", "measure only codecs whose name matches `pattern`")
 	rounds := flag.Int("rounds", 5, "passes over each conversation; the median counts")
 	flag.Parse()
+	chosen, err := regexp.Compile(*codec)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, c := range corpora() {
@@ -41,13 +47,13 @@ func main() {
 		}
 		fmt.Fprintf(w, "\n%s: %d messages, %d bytes each\n", c.name, len(c.messages), bytes/len(c.messages))
 		fmt.Fprintln(w, "codec\tbytes out\tof in\tµs/message\tactive KiB\tidle KiB\tallocs")
-		measure(w, c, bytes, *codec, *rounds)
+		measure(w, c, bytes, chosen, *rounds)
 		for _, z := range []struct {
 			level, bits int
 			mode        string
 		}{{1, 15, "takeover"}, {6, 15, "takeover"}, {6, 12, "takeover"}, {6, 9, "takeover"}, {6, 15, "reset"}} {
 			name := fmt.Sprintf("zlib %d, %d bits, %s", z.level, z.bits, z.mode)
-			if !strings.Contains(name, *codec) {
+			if !chosen.MatchString(name) {
 				continue
 			}
 			out, seconds, err := zlib(c, z.bits, z.level, z.mode)
@@ -62,7 +68,7 @@ func main() {
 		for _, bits := range []int{15, 12} {
 			fmt.Fprintf(w, "\ninflating what wiretrue default, %d bits, takeover wrote:\n", bits)
 			fmt.Fprintln(w, "decoder\tµs/message\tactive KiB\tidle KiB\tallocs")
-			measureInflating(w, c, bits, *codec, *rounds)
+			measureInflating(w, c, bits, chosen, *rounds)
 			w.Flush()
 		}
 	}
@@ -71,11 +77,11 @@ func main() {
 
 // measure runs the codecs in turns, so that what else the machine does falls on
 // all of them alike.
-func measure(w io.Writer, c corpus, bytes int, only string, rounds int) {
+func measure(w io.Writer, c corpus, bytes int, only *regexp.Regexp, rounds int) {
 	results := make([][]result, len(codecs))
 	for range rounds {
 		for i, k := range codecs {
-			if strings.Contains(k.name, only) {
+			if only.MatchString(k.name) {
 				results[i] = append(results[i], k.run(c))
 			}
 		}

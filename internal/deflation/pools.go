@@ -12,12 +12,20 @@ var (
 	decompressors [16]sync.Pool
 )
 
+// Pools of what only a message that is under way needs, by window bits.
+var (
+	compressing [16]sync.Pool
+	inflating   sync.Pool
+)
+
 func getCompressor(bits int, level deflate.Level) *deflate.Compressor {
 	if c, ok := compressors[level][bits].Get().(*deflate.Compressor); ok {
 		c.Reset()
 		return c
 	}
-	return deflate.NewCompressor(bits, level)
+	c := deflate.NewCompressor(bits, level)
+	c.Pool = &compressing[bits]
+	return c
 }
 
 func putCompressor(c *deflate.Compressor, bits int, level deflate.Level) {
@@ -29,7 +37,9 @@ func getDecompressor(bits int) *deflate.Decompressor {
 		d.Reset()
 		return d
 	}
-	return deflate.NewDecompressor(bits)
+	d := deflate.NewDecompressor(bits)
+	d.Pool = &inflating
+	return d
 }
 
 func putDecompressor(d *deflate.Decompressor, bits int) { decompressors[bits].Put(d) }
@@ -55,7 +65,7 @@ func inflateMemory(bits int, atOnce bool) int64 {
 	d := getDecompressor(bits)
 	defer putDecompressor(d, bits)
 	if d.Size() < 1<<bits {
-		d.Next([]byte{4}) // a dynamic block begins, which brings the largest tables
+		d.Next(nil)
 	}
 	return int64(d.Size())
 }

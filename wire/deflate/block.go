@@ -13,10 +13,10 @@ import (
 // Symbols are kept in 16 bits each: a literal as it is; a match as its length
 // with isMatch added, then its distance less one.
 type block struct {
-	symbols  []uint16
-	capacity int // symbols when the block is full
-	from     int // index in the matcher's buf where the block began; negative: gone
-	codes    *blockCodes
+	symbols  []uint16    // in codes' room
+	capacity int         // symbols when the block is full
+	from     int         // index in the matcher's buf where the block began; negative: gone
+	codes    *blockCodes // while a message is under way; then, too, unless there is a Pool
 
 	// Bits not yet appended.
 	bits  uint64
@@ -25,10 +25,25 @@ type block struct {
 
 const isMatch = 1 << 15
 
-func (b *block) take(window int) {
-	b.capacity = min(max(window, 1024), 7168)
-	b.symbols = make([]uint16, 0, b.capacity+2)
-	b.codes = newBlockCodes()
+// takeCodes sees to it that there is what a block needs.
+func (c *Compressor) takeCodes() {
+	if c.codes != nil {
+		return
+	}
+	c.capacity = min(max(c.window, 1024), 7168)
+	c.codes = borrow[blockCodes](c.Pool)
+	if c.codes == nil || cap(c.codes.room) < c.capacity+2 {
+		c.codes = newBlockCodes(c.capacity + 2)
+	}
+	c.symbols = c.codes.room[:0]
+}
+
+// giveBackCodes ends the use of them, until the next message.
+func (c *Compressor) giveBackCodes() {
+	if c.Pool != nil && c.codes != nil {
+		c.Pool.Put(c.codes)
+		c.symbols, c.codes = nil, nil
+	}
 }
 
 func (b *block) reset() {

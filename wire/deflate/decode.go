@@ -99,6 +99,9 @@ func (d *Decompressor) startBlock(n int) {
 		d.state = inSymbols
 	case blockDynamic:
 		if d.dynamic == nil {
+			d.dynamic = borrow[dynamicTables](d.Pool)
+		}
+		if d.dynamic == nil {
 			d.dynamic = new(dynamicTables)
 		}
 		d.state = atCounts

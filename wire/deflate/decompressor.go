@@ -18,6 +18,10 @@ import "unsafe"
 // The history goes over from message to message; without context takeover
 // call Reset before each. It is not safe for concurrent use.
 type Decompressor struct {
+	// Pool, if set before the first message, lends 7 KiB to a message that has
+	// a dynamic block, from there to the message's end.
+	Pool Pool
+
 	buf    []byte // history, then what is being delivered; nil until needed
 	w      int    // end of what was written to buf
 	stop   int    // begin no symbol in buf from here on
@@ -57,7 +61,7 @@ const (
 	maxStep        = 2 + maxMatch // bytes from one round of decodeSymbols
 )
 
-func (d *Decompressor) spare() int { return max(d.window/2, 2048) }
+func (d *Decompressor) spare() int { return min(max(d.window, 2<<10), 8<<10) }
 
 // NewDecompressor returns a Decompressor for messages that were compressed
 // with a window of at most windowBits, 8 to 15 (RFC 7692, 7.1.2). It panics
@@ -75,9 +79,9 @@ func windowSize(bits int) int {
 
 // Next decompresses a piece of a message. It takes n bytes of in and returns
 // what came out of them, a slice of the Decompressor's own memory that is valid
-// until the next call of any method: at most 2,048 bytes or half the window,
-// whichever is more, so that a limit on the inflated size can be enforced
-// before more is inflated. A caller goes on with in[n:], and has nothing left
+// until the next call of any method: at most a window, but no less than 2 and no
+// more than 8 KiB, so that a limit on the inflated size can be enforced before
+// more is inflated. A caller goes on with in[n:], and has nothing left
 // to fetch when n is 0 and out is empty.
 //
 // An error is an *Error and final: it comes with the bytes before the fault,
@@ -122,6 +126,10 @@ func (d *Decompressor) Finish() (out []byte, err error) {
 func (d *Decompressor) startMessage() {
 	d.bits, d.nbits, d.taken = 0, 0, 0
 	d.state, d.lastBlock, d.err = atBlock, false, nil
+	if d.Pool != nil && d.dynamic != nil {
+		d.Pool.Put(d.dynamic)
+		d.litLen, d.distance, d.dynamic = nil, nil, nil
+	}
 }
 
 // Reset forgets the history, a message under way and an error. It keeps the

@@ -8,6 +8,7 @@ type blockCodes struct {
 	distance alphabet
 	header   alphabet // the code length code
 	tree
+	room []uint16 // for the block's symbols
 
 	// The code lengths of a dynamic block (RFC 1951, 3.2.7).
 	lengths   [numLitLen + numDistance]uint8
@@ -17,17 +18,18 @@ type blockCodes struct {
 	codeLens  int      // of that code, in codeLengthOrder
 }
 
-func newBlockCodes() *blockCodes {
+func newBlockCodes(room int) *blockCodes {
 	return &blockCodes{
 		litLen:   makeAlphabet(numLitLen),
 		distance: makeAlphabet(numDistance),
 		header:   makeAlphabet(numCodeLength),
+		room:     make([]uint16, 0, room),
 		runs:     make([]uint16, 0, numLitLen+numDistance),
 	}
 }
 
 func (t *blockCodes) size() int {
-	return int(unsafe.Sizeof(*t)) + t.litLen.size() + t.distance.size() + t.header.size() + 2*cap(t.runs)
+	return int(unsafe.Sizeof(*t)) + t.litLen.size() + t.distance.size() + t.header.size() + 2*(cap(t.runs)+cap(t.room))
 }
 
 // count counts the symbols of a block, and its end.
@@ -35,19 +37,29 @@ func (t *blockCodes) count(symbols []uint16) {
 	litLen, distance := (*[numLitLen]uint32)(t.litLen.counts), (*[numDistance]uint32)(t.distance.counts)
 	clear(litLen[:])
 	clear(distance[:])
+	// In a short message few symbols occur: each is marked, so that the rest
+	// need not be looked at.
+	var marks [(numLitLen + 63) / 64]uint64
+	var distances [1]uint64
 	for i := 0; i < len(symbols); i++ {
 		s := symbols[i]
 		if s < isMatch {
 			litLen[s&255]++
+			marks[s&255>>6] |= 1 << (s & 63)
 			continue
 		}
 		i++
-		litLen[lengthSymbol+int(lengthSymbols[uint8(s-isMatch-minMatch)])]++
-		distance[distanceSymbol(symbols[i])]++
+		l := lengthSymbol + uint(lengthSymbols[uint8(s-isMatch-minMatch)])
+		litLen[l]++
+		marks[lengthSymbol>>6] |= 1 << (l & 63)
+		d := distanceSymbol(symbols[i])
+		distance[d]++
+		distances[0] |= 1 << d
 	}
 	litLen[endOfBlock] = 1
-	t.litLen.collect()
-	t.distance.collect()
+	marks[endOfBlock>>6] |= 1 << (endOfBlock & 63)
+	t.litLen.collectMarked(marks[:])
+	t.distance.collectMarked(distances[:])
 }
 
 // extraBits is what lengths and distances take besides their codes.
@@ -70,8 +82,27 @@ func (t *blockCodes) fixedBits() int {
 // leastBits is a guess, on the low side, of what plan would return: the entropy
 // and a lean header.
 func (t *blockCodes) leastBits() int {
-	used := len(t.litLen.present) + len(t.distance.present)
-	return t.litLen.entropy() + t.distance.entropy() + 14 + 3*12 + 2*used
+	return t.litLen.entropy() + t.distance.entropy() + 14 + 3*12 + t.litLen.leastHeader() + t.distance.leastHeader()
+}
+
+// leastHeader is a guess, on the low side, of what the code lengths take in a
+// dynamic block's header: two bits for each length or repetition, and the
+// extra bits.
+func (a *alphabet) leastHeader() (sum int) {
+	next := uint32(0)
+	for _, p := range a.present {
+		switch gap := p&511 - next; {
+		case gap < 3:
+			sum += 2 * int(gap)
+		case gap < 11:
+			sum += 2 + 3
+		default:
+			sum += 2 + 7
+		}
+		sum += 2
+		next = p&511 + 1
+	}
+	return sum
 }
 
 // plan finds the codes of a dynamic block. It returns how many bits its header

@@ -208,7 +208,7 @@ func TestBomb(t *testing.T) {
 		if out, err := d.Finish(); err != nil || len(out) > 0 || total != 64<<20 {
 			t.Fatalf("%d bits: %d bytes, then %d and %v", bits, total, len(out), err)
 		}
-		if limit := max(2048, 1<<bits/2); largest > limit {
+		if limit := min(max(2<<10, 1<<bits), 8<<10); largest > limit {
 			t.Errorf("%d bits: a piece has %d bytes, more than %d", bits, largest, limit)
 		}
 		if taken := after.TotalAlloc - before.TotalAlloc; taken > 128<<10 {

@@ -67,6 +67,20 @@ func (a *alphabet) collect() {
 	a.present = present[:n]
 }
 
+// collectMarked does the same where each that occurs is a bit in marks.
+func (a *alphabet) collectMarked(marks []uint64) {
+	present := a.present[:cap(a.present)]
+	n := 0
+	for i, m := range marks {
+		for ; m != 0; m &= m - 1 {
+			s := 64*i + bits.TrailingZeros64(m)
+			present[n] = a.counts[s]<<9 | uint32(s)
+			n++
+		}
+	}
+	a.present = present[:n]
+}
+
 // bits is what all symbols take with codes of these lengths.
 func (a *alphabet) bits(lengths []uint8) (sum int) {
 	for _, p := range a.present {

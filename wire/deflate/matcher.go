@@ -34,12 +34,19 @@ type matcher struct {
 
 const bufMargin = 8 // so that a word can be read at any index
 
-func (c *Compressor) spare() int {
-	return max(min(c.window, 1<<13), 1<<10)
-}
+// spare is the room in buf behind a window. The less there is, the more often
+// the window is moved to the front.
+func (c *Compressor) spare() int { return min(max(c.window, 1<<10), 6<<10) }
 
-// Table sizes.
-func (c *Compressor) headBits() int { return min(max(bits.Len(uint(c.window))-1, 10), 14) }
+// headBits is the logarithm of head's size. Where there are chains, a smaller
+// head makes them longer and little else.
+func (c *Compressor) headBits() int {
+	most := 13
+	if c.effort.depth == 0 {
+		most = 14
+	}
+	return min(max(bits.Len(uint(c.window))-1, 10), most)
+}
 
 func (c *Compressor) takeTables() {
 	if c.head != nil {
@@ -52,7 +59,6 @@ func (c *Compressor) takeTables() {
 	if c.effort.depth > 0 {
 		c.prev = make([]uint16, c.window)
 	}
-	c.block.take(c.window)
 	c.base, c.oldest, c.at, c.hashed = 0, 0, 0, 0
 	c.end = copy(c.buf, history)
 	c.skip()

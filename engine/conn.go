@@ -83,6 +83,7 @@ const (
 	cutOff           // the closing handshake is done, or the request refused
 	drain            // the peer may be sending, and is to read what was sent
 	halfGone         // likewise, and this side has ended
+	answering        // the peer has ended its side, and is still answered
 	abandoned        // at once
 )
 
@@ -316,8 +317,11 @@ func (c *Conn) CloseNow() error {
 		return std.CloseNow()
 	}
 	c.mu.Lock()
-	if m := c.extra(); !c.ended && m.cut == nil {
+	switch m := c.extra(); {
+	case !c.ended && m.cut == nil:
 		m.cut, c.hangup = websocket.ErrClosedHere, abandoned
+		c.abandonOutput()
+	case c.hangup == answering:
 		c.abandonOutput()
 	}
 	c.mu.Unlock()

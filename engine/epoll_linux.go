@@ -5,6 +5,7 @@ import (
 	"slices"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // epoll is the backend of the readiness kind. The kernel tells each change of a
@@ -41,7 +42,7 @@ func newEpoll(l *loop) (*epoll, error) {
 	if e.bell, err = newBell(); err == nil {
 		err = e.control(syscall.EPOLL_CTL_ADD, e.bell, slotBell, syscall.EPOLLIN)
 	}
-	if err == nil && l.server.Blocking {
+	if err == nil {
 		err = e.park.open(fd)
 	}
 	if err != nil {
@@ -131,22 +132,27 @@ func todoOf(events uint32) (todo uint32) {
 	return todoFlush
 }
 
-// poll waits for events.
+// poll waits for events. With none there it is the runtime that waits: a system
+// call that does would keep its processor until the runtime's monitor takes it.
 func (e *epoll) poll(d time.Duration) int {
-	ms := -1
-	if d >= 0 {
-		ms = int((d + time.Millisecond - 1) / time.Millisecond)
+	if n := e.look(); n > 0 || d == 0 {
+		return n
 	}
-	if e.park.file != nil && ms != 0 {
-		n := 0
-		e.park.wait(d, func() bool {
-			n, _ = syscall.EpollWait(e.fd, e.events[:], 0)
-			return n > 0
-		})
-		return max(0, n)
+	n := 0
+	e.park.wait(d, func() bool {
+		n = e.look()
+		return n > 0
+	})
+	return n
+}
+
+// look returns how many events there are.
+func (e *epoll) look() int {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events)), uintptr(len(e.events)), 0, 0, 0)
+	if errno != 0 { // as when interrupted
+		return 0
 	}
-	n, _ := syscall.EpollWait(e.fd, e.events[:], ms)
-	return max(0, n) // an interrupted one has none
+	return int(n)
 }
 
 // accept takes connections until there are none.

@@ -53,7 +53,7 @@ func (p *parker) open(fd int) error {
 
 // wait calls try, and again when the descriptor may have become readable, until
 // try returns true or the time is over. A negative time is without end.
-func (p *parker) wait(d time.Duration, try func() bool) {
+func (p *parker) wait(d time.Duration, try func(fd uintptr) bool) {
 	switch {
 	case d >= 0:
 		// One that is met to the millisecond need not be set again.
@@ -65,7 +65,7 @@ func (p *parker) wait(d time.Duration, try func() bool) {
 		p.until = time.Time{}
 		p.file.SetReadDeadline(p.until)
 	}
-	p.raw.Read(func(uintptr) bool { return try() })
+	p.raw.Read(try)
 }
 
 func (p *parker) close() {

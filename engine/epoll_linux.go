@@ -17,6 +17,8 @@ type epoll struct {
 	fd     int
 	bell   int // an eventfd
 	park   parker
+	try    func(uintptr) bool // looks, and reports whether there is something
+	found  int                // by try
 	ln     []int
 	paused int64 // until when no connection is accepted; 0: it is
 	events [256]syscall.EpollEvent
@@ -39,6 +41,10 @@ func newEpoll(l *loop) (*epoll, error) {
 		return nil, err
 	}
 	e := &epoll{loop: l, fd: fd}
+	e.try = func(uintptr) bool {
+		e.found = e.look()
+		return e.found > 0
+	}
 	if e.bell, err = newBell(); err == nil {
 		err = e.control(syscall.EPOLL_CTL_ADD, e.bell, slotBell, syscall.EPOLLIN)
 	}
@@ -138,12 +144,9 @@ func (e *epoll) poll(d time.Duration) int {
 	if n := e.look(); n > 0 || d == 0 {
 		return n
 	}
-	n := 0
-	e.park.wait(d, func() bool {
-		n = e.look()
-		return n > 0
-	})
-	return n
+	e.found = 0
+	e.park.wait(d, e.try)
+	return e.found
 }
 
 // look returns how many events there are.

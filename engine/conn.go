@@ -33,7 +33,8 @@ type Conn struct {
 	unread  bool     // bytes wait in the kernel that the turn has left there
 	owesEnd bool     // OnClose is due when the function of Go returns
 	sawEnd  bool     // the peer's stream has ended
-	armed   bool     // io_uring is to receive for it
+	armed   bool     // io_uring is to receive for it, or to tell when it can be read
+	polled  bool     // the latter, now or next
 	closed  bool     // the descriptor is
 	partial *partial // nil: the receiver is at rest
 	rare    *rare    // nil: nothing

@@ -30,9 +30,6 @@ const (
 	epollEvents = syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | epollET
 	slotBell    = -1
 	slotListen  = -2 // and below: of the descriptor slotListen-Fd
-
-	readSize = 64 << 10
-	maxReads = 4 // of a connection before others are served
 )
 
 func newEpoll(l *loop) (*epoll, error) {
@@ -55,7 +52,6 @@ func newEpoll(l *loop) (*epoll, error) {
 		e.close()
 		return nil, err
 	}
-	l.turn.in = make([]byte, readSize)
 	return e, nil
 }
 
@@ -194,45 +190,9 @@ func (e *epoll) accepting(d time.Duration) time.Duration {
 }
 
 func (e *epoll) read(t *turn, c *Conn) {
-	if t.in == nil {
-		t.in = make([]byte, readSize)
+	if _, drained := t.readSocket(c); !drained {
+		c.post(todoRead)
 	}
-	for range maxReads {
-		if c.holds() {
-			c.unread = true
-			return
-		}
-		asked := len(t.in)
-		spare := t.spare(c)
-		var n int
-		var err error
-		if spare != nil {
-			asked += len(spare)
-			n, err = readTwo(int(c.fd), spare, t.in)
-		} else {
-			n, err = readFD(int(c.fd), t.in)
-		}
-		switch {
-		case errors.Is(err, syscall.EAGAIN):
-			return
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case err != nil || n == 0:
-			t.eof(c, err)
-			return
-		}
-		if direct := min(n, len(spare)); direct > 0 {
-			t.got(c, spare[:direct])
-			n, asked = n-direct, asked-direct
-		}
-		if n > 0 && c.phase != gone {
-			t.got(c, t.in[:n])
-		}
-		if c.phase == gone || n < asked && !c.hup {
-			return
-		}
-	}
-	c.post(todoRead)
 }
 
 func (e *epoll) send(c *Conn) {

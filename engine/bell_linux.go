@@ -30,8 +30,9 @@ func unring(bell int) {
 // parker lets a goroutine wait for a descriptor by the runtime's means, which
 // holds up no other goroutine.
 type parker struct {
-	file *os.File
-	raw  syscall.RawConn
+	file  *os.File
+	raw   syscall.RawConn
+	until time.Time // the deadline that is set; zero: none
 }
 
 // open watches a duplicate of the descriptor.
@@ -52,13 +53,19 @@ func (p *parker) open(fd int) error {
 
 // wait calls try, and again when the descriptor may have become readable, until
 // try returns true or the time is over. A negative time is without end.
-func (p *parker) wait(d time.Duration, try func() bool) {
-	var until time.Time
-	if d >= 0 {
-		until = time.Now().Add(d)
+func (p *parker) wait(d time.Duration, try func(fd uintptr) bool) {
+	switch {
+	case d >= 0:
+		// One that is met to the millisecond need not be set again.
+		if now := time.Now(); p.until.Sub(now.Add(d)).Abs() > time.Millisecond || !p.until.After(now) {
+			p.until = now.Add(d)
+			p.file.SetReadDeadline(p.until)
+		}
+	case !p.until.IsZero():
+		p.until = time.Time{}
+		p.file.SetReadDeadline(p.until)
 	}
-	p.file.SetReadDeadline(until)
-	p.raw.Read(func(uintptr) bool { return try() })
+	p.raw.Read(try)
 }
 
 func (p *parker) close() {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"io"
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/internal/shell"
@@ -84,6 +85,28 @@ func (t *turn) lose(c *Conn, err error) {
 		t.end(c, c.lost(err))
 	}
 	t.drop(c)
+}
+
+// outlive ends the connection of a peer that has ended its side of the stream.
+// What it has sent before is answered: a program that reads until the end, and
+// only then is done, does the same.
+func (t *turn) outlive(c *Conn) {
+	cause := inside.TransportCause(io.EOF)
+	c.sawEnd = true
+	c.mu.Lock()
+	c.flush()
+	c.hangup = answering
+	c.mu.Unlock()
+	c.traceEnd(cause)
+	t.end(c, c.lost(cause))
+}
+
+// answers reports whether a connection that has ended is still answering, and
+// its peer still takes what it is sent.
+func (c *Conn) answers(now int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hangup == answering && c.out != nil && !c.stalled(now)
 }
 
 // end notes the cause and tells the program of it. The transport is still to be

@@ -35,7 +35,8 @@ type Conn struct {
 	unread  bool     // bytes wait in the kernel that the turn has left there
 	owesEnd bool     // OnClose is due when the function of Go returns
 	sawEnd  bool     // the peer's stream has ended
-	armed   bool     // io_uring is to receive for it
+	armed   bool     // io_uring is to receive for it, or to tell when it can be read
+	polled  bool     // the latter, now or next
 	closed  bool     // the descriptor is
 	partial *partial // nil: the receiver is at rest
 	rare    *rare    // nil: nothing
@@ -85,6 +86,7 @@ const (
 	cutOff           // the closing handshake is done, or the request refused
 	drain            // the peer may be sending, and is to read what was sent
 	halfGone         // likewise, and this side has ended
+	answering        // the peer has ended its side, and is still answered
 	abandoned        // at once
 )
 
@@ -307,8 +309,11 @@ func (c *Conn) CloseNow() error {
 		return std.CloseNow()
 	}
 	c.mu.Lock()
-	if m := c.extra(); !c.ended && m.cut == nil {
+	switch m := c.extra(); {
+	case !c.ended && m.cut == nil:
 		m.cut, c.hangup = websocket.ErrClosedHere, abandoned
+		c.abandonOutput()
+	case c.hangup == answering:
 		c.abandonOutput()
 	}
 	c.mu.Unlock()

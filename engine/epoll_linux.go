@@ -5,6 +5,7 @@ import (
 	"slices"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // epoll is the backend of the readiness kind. The kernel tells each change of a
@@ -16,6 +17,8 @@ type epoll struct {
 	fd     int
 	bell   int // an eventfd
 	park   parker
+	try    func(uintptr) bool // looks, and reports whether there is something
+	found  int                // by try
 	ln     []int
 	paused int64 // until when no connection is accepted; 0: it is
 	events [256]syscall.EpollEvent
@@ -27,9 +30,6 @@ const (
 	epollEvents = syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | epollET
 	slotBell    = -1
 	slotListen  = -2 // and below: of the descriptor slotListen-Fd
-
-	readSize = 64 << 10
-	maxReads = 4 // of a connection before others are served
 )
 
 func newEpoll(l *loop) (*epoll, error) {
@@ -38,17 +38,20 @@ func newEpoll(l *loop) (*epoll, error) {
 		return nil, err
 	}
 	e := &epoll{loop: l, fd: fd}
+	e.try = func(uintptr) bool {
+		e.found = e.look()
+		return e.found > 0
+	}
 	if e.bell, err = newBell(); err == nil {
 		err = e.control(syscall.EPOLL_CTL_ADD, e.bell, slotBell, syscall.EPOLLIN)
 	}
-	if err == nil && l.server.Blocking {
+	if err == nil {
 		err = e.park.open(fd)
 	}
 	if err != nil {
 		e.close()
 		return nil, err
 	}
-	l.turn.in = make([]byte, readSize)
 	return e, nil
 }
 
@@ -131,22 +134,24 @@ func todoOf(events uint32) (todo uint32) {
 	return todoFlush
 }
 
-// poll waits for events.
+// poll waits for events. With none there it is the runtime that waits: a system
+// call that does would keep its processor until the runtime's monitor takes it.
 func (e *epoll) poll(d time.Duration) int {
-	ms := -1
-	if d >= 0 {
-		ms = int((d + time.Millisecond - 1) / time.Millisecond)
+	if n := e.look(); n > 0 || d == 0 {
+		return n
 	}
-	if e.park.file != nil && ms != 0 {
-		n := 0
-		e.park.wait(d, func() bool {
-			n, _ = syscall.EpollWait(e.fd, e.events[:], 0)
-			return n > 0
-		})
-		return max(0, n)
+	e.found = 0
+	e.park.wait(d, e.try)
+	return e.found
+}
+
+// look returns how many events there are.
+func (e *epoll) look() int {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events)), uintptr(len(e.events)), 0, 0, 0)
+	if errno != 0 { // as when interrupted
+		return 0
 	}
-	n, _ := syscall.EpollWait(e.fd, e.events[:], ms)
-	return max(0, n) // an interrupted one has none
+	return int(n)
 }
 
 // accept takes connections until there are none.
@@ -185,45 +190,9 @@ func (e *epoll) accepting(d time.Duration) time.Duration {
 }
 
 func (e *epoll) read(t *turn, c *Conn) {
-	if t.in == nil {
-		t.in = make([]byte, readSize)
+	if _, drained := t.readSocket(c); !drained {
+		c.post(todoRead)
 	}
-	for range maxReads {
-		if c.holds() {
-			c.unread = true
-			return
-		}
-		asked := len(t.in)
-		spare := t.spare(c)
-		var n int
-		var err error
-		if spare != nil {
-			asked += len(spare)
-			n, err = readTwo(int(c.fd), spare, t.in)
-		} else {
-			n, err = readFD(int(c.fd), t.in)
-		}
-		switch {
-		case errors.Is(err, syscall.EAGAIN):
-			return
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case err != nil || n == 0:
-			t.eof(c, err)
-			return
-		}
-		if direct := min(n, len(spare)); direct > 0 {
-			t.got(c, spare[:direct])
-			n, asked = n-direct, asked-direct
-		}
-		if n > 0 && c.phase != gone {
-			t.got(c, t.in[:n])
-		}
-		if c.phase == gone || n < asked && !c.hup {
-			return
-		}
-	}
-	c.post(todoRead)
 }
 
 func (e *epoll) send(c *Conn) {

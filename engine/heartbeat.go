@@ -18,6 +18,10 @@ func (t *turn) look(c *Conn) {
 		t.lose(c, websocket.ErrCloseTimeout)
 		return
 	case lingering:
+		if c.answers(t.now) {
+			t.loop.wheel.set(c, t.now+int64(lingerTime))
+			return
+		}
 		t.drop(c)
 		return
 	}

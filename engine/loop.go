@@ -63,12 +63,13 @@ func startLoop(s *Server) (*loop, error) {
 
 func (l *loop) run(ready chan<- error) {
 	defer close(l.over)
-	if !l.server.Blocking { // else the goroutines that it starts are to run beside it
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-	}
+	runtime.LockOSThread() // a ring is one thread's
 	var err error
-	l.backend, l.kind, err = newBackend(l)
+	if l.backend, l.kind, err = newBackend(l); l.kind == IOUring {
+		defer runtime.UnlockOSThread()
+	} else {
+		runtime.UnlockOSThread() // the runtime goes on faster with what it may move
+	}
 	ready <- err
 	if err != nil {
 		return

@@ -88,6 +88,7 @@ const (
 	offCQRing = 0x8000000
 	offSQEs   = 0x10000000
 
+	opPollAdd     = 6
 	opAccept      = 13
 	opAsyncCancel = 14
 	opRead        = 22
@@ -95,6 +96,8 @@ const (
 	opRecv        = 27
 
 	sqeBufferSelect = 1 << 5
+
+	pollIn = 1 << 0
 
 	acceptMultishot = 1 << 0
 	recvMultishot   = 1 << 1
@@ -223,16 +226,6 @@ func (r *uring) next() *cqe {
 		return nil
 	}
 	return (*cqe)(unsafe.Add(r.cqes, uintptr(head&r.cqMask)*unsafe.Sizeof(cqe{})))
-}
-
-// has reports whether there is another completion with the user data.
-func (r *uring) has(userData uint64) bool {
-	for i, tail := *r.cqHead, atomic.LoadUint32(r.cqTail); i != tail; i++ {
-		if (*cqe)(unsafe.Add(r.cqes, uintptr(i&r.cqMask)*unsafe.Sizeof(cqe{}))).userData == userData {
-			return true
-		}
-	}
-	return false
 }
 
 func (r *uring) done() { atomic.StoreUint32(r.cqHead, *r.cqHead+1) }

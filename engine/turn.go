@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"io"
 	"runtime/debug"
 
 	"github.com/wiretrue/websocket"
@@ -195,8 +194,10 @@ func (t *turn) handleBytes(c *Conn, b []byte) {
 func (t *turn) eof(c *Conn, err error) {
 	switch {
 	case c.phase == lingering && err == nil:
-		c.sawEnd = true // what is left is to send
-		c.traceTransport(websocket.TransportEOF)
+		if !c.sawEnd {
+			c.sawEnd = true // what is left is to send
+			c.traceTransport(websocket.TransportEOF)
+		}
 	case c.phase == handshaking:
 		t.refuseSilently(c, err)
 		t.drop(c)
@@ -205,10 +206,9 @@ func (t *turn) eof(c *Conn, err error) {
 		t.drop(c)
 	case c.todo.Load()&held != 0, c.rare != nil && c.rare.stash != nil:
 		c.unread = true // comes again, behind what is held back
+	case err == nil:
+		t.outlive(c)
 	default:
-		if err == nil {
-			err = io.EOF
-		}
 		t.lose(c, inside.TransportCause(err))
 	}
 }

@@ -24,9 +24,10 @@ type ioUring struct {
 	starved []*Conn
 
 	// The completion that a turn is for.
-	chunk []byte
-	ended bool
-	err   error
+	chunk    []byte
+	readable bool
+	ended    bool
+	err      error
 }
 
 const (
@@ -35,12 +36,13 @@ const (
 	receiveSize   = 32 << 10
 	msgNoSignal   = 0x4000
 	publishAfter  = 32       // buffers
-	largeRead     = 32 << 10 // what it pays to read into a message for
+	largeRead     = 32 << 10 // what it pays to read, not to have received
 	forBell       = 0
 	forAccept     = 1
 	forReceive    = 2
 	forSend       = 3
 	forCancelling = 4
+	forReading    = 5
 )
 
 func tag(what uint64, slot int32) uint64 { return what<<32 | uint64(uint32(slot)) }
@@ -145,19 +147,21 @@ func (u *ioUring) unlisten(fd int) {
 
 func (u *ioUring) add(c *Conn) error {
 	u.loop.seat(c)
-	c.armed = true
-	u.receive(int(c.fd), c.slot)
+	u.arm(c, false)
 	return nil
 }
 
 // read takes the completion's bytes, and sees to it that more are received, or
 // none while the connection is held.
 func (u *ioUring) read(t *turn, c *Conn) {
-	chunk, ended, err := u.chunk, u.ended, u.err
-	u.chunk, u.ended, u.err = nil, false, nil
-	if len(chunk) > 0 {
+	chunk, readable, ended, err := u.chunk, u.readable, u.ended, u.err
+	u.chunk, u.readable, u.ended, u.err = nil, false, false, nil
+	size := len(chunk)
+	switch {
+	case readable:
+		size, _ = t.readSocket(c)
+	case size > 0:
 		t.got(c, chunk)
-		u.readLarge(t, c)
 	}
 	if ended && c.phase != gone {
 		t.eof(c, err)
@@ -165,35 +169,35 @@ func (u *ioUring) read(t *turn, c *Conn) {
 	switch {
 	case c.phase == gone, c.sawEnd:
 	case c.holds():
-		if !c.unread && c.armed {
-			e := u.ring.prepare()
-			e.opcode, e.addr, e.userData = opAsyncCancel, tag(forReceive, c.slot), tag(forCancelling, 0)
+		if !c.unread && c.armed && !c.polled {
+			u.cancelReceive(c)
 		}
 		c.unread = true
 	case !c.armed && !c.unread:
-		c.armed = true
-		u.receive(int(c.fd), c.slot)
+		u.arm(c, readable && size >= largeRead || len(t.spare(c)) >= largeRead)
+	case c.armed && !c.polled && len(t.spare(c)) >= largeRead:
+		c.polled = true
+		u.cancelReceive(c)
 	}
 }
 
-// readLarge reads what there is of a large message straight into it. Between two
-// waits the kernel receives nothing for the connection, so what it has not
-// received before stands behind what it has.
-func (u *ioUring) readLarge(t *turn, c *Conn) {
-	for range maxReads {
-		spare := t.spare(c)
-		if len(spare) < largeRead || c.holds() || u.ring.has(tag(forReceive, c.slot)) {
-			return
-		}
-		n, err := readFD(int(c.fd), spare)
-		if err != nil || n == 0 {
-			return // which the kernel tells too
-		}
-		t.got(c, spare[:n])
-		if n < len(spare) {
-			return
-		}
+// arm makes the kernel receive for a connection or, where large messages come,
+// tell when there is something: to read that straight into the message is
+// cheaper than to copy it there from one small buffer after the other.
+func (u *ioUring) arm(c *Conn, large bool) {
+	c.armed, c.polled = true, large
+	if !large {
+		u.receive(int(c.fd), c.slot)
+		return
 	}
+	e := u.ring.prepare()
+	e.opcode, e.fd, e.opFlags, e.userData = opPollAdd, c.fd, pollIn, tag(forReading, c.slot)
+}
+
+// cancelReceive ends what receives for a connection; its last completion says so.
+func (u *ioUring) cancelReceive(c *Conn) {
+	e := u.ring.prepare()
+	e.opcode, e.addr, e.userData = opAsyncCancel, tag(forReceive, c.slot), tag(forCancelling, 0)
 }
 
 func (u *ioUring) send(c *Conn) {
@@ -279,8 +283,7 @@ func (u *ioUring) wait(d time.Duration) {
 	u.buffers.publish()
 	for _, c := range u.starved {
 		if c.phase != gone && !c.armed && !c.unread {
-			c.armed = true
-			u.receive(int(c.fd), c.slot)
+			u.arm(c, false)
 		}
 	}
 	clear(u.starved)
@@ -297,6 +300,8 @@ func (u *ioUring) complete(done *cqe) {
 		u.accepted(done, int(slot))
 	case forReceive:
 		u.received(done, u.loop.conns[slot])
+	case forReading:
+		u.polled(u.loop.conns[slot])
 	case forSend:
 		u.sent(done, u.loop.conns[slot])
 	}
@@ -319,8 +324,9 @@ func (u *ioUring) received(done *cqe, c *Conn) {
 	case errno == syscall.ENOBUFS:
 		u.starved = append(u.starved, c)
 		return
-	case errno == syscall.ECANCELED: // it was held, and may be no more
+	case errno == syscall.ECANCELED: // it was held, and may be no more, or is to be polled
 		if c.holds() {
+			c.unread = true
 			return
 		}
 		c.unread = false
@@ -333,6 +339,21 @@ func (u *ioUring) received(done *cqe, c *Conn) {
 	}
 	u.loop.event(c, todoRead)
 	u.chunk, u.ended, u.err = nil, false, nil
+}
+
+// polled reads a connection that the kernel tells of.
+func (u *ioUring) polled(c *Conn) {
+	c.armed = false
+	switch {
+	case c.phase == gone:
+		u.finish(c)
+	case c.holds():
+		c.unread = true
+	default:
+		u.readable = true
+		u.loop.event(c, todoRead)
+		u.readable = false
+	}
 }
 
 func (u *ioUring) sent(done *cqe, c *Conn) {

@@ -126,8 +126,10 @@ func (c *Conn) countPacked(b []byte, size int) {
 // writeThrough writes a large message to the kernel, and queues what that does
 // not take. It is called with mu held.
 func (c *Conn) writeThrough(op frame.Opcode, p []byte) error {
-	head, err := c.sender.MessageHeader(make([]byte, 0, frame.MaxHeaderSize), op, p)
+	q := c.output() // whose memory the header stands in meanwhile
+	head, err := c.sender.MessageHeader(q.waiting, op, p)
 	if err != nil {
+		c.releaseEmpty()
 		return err
 	}
 	c.sent.frames++
@@ -141,9 +143,9 @@ func (c *Conn) writeThrough(op frame.Opcode, p []byte) error {
 	c.wrote(head[:min(n, len(head))])
 	c.wrote(p[:max(0, n-len(head))])
 	if n == len(head)+len(p) {
+		c.releaseEmpty()
 		return nil
 	}
-	q := c.output()
 	if cap(q.flying) < len(p) {
 		q.flying = getLarge()
 	}

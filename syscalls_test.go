@@ -42,7 +42,8 @@ func serveCounted() {
 }
 
 // A small message that is echoed costs a read and a write, and sixteen that come
-// together cost no more than one.
+// together cost no more than one. A connection that is busy alone costs one more
+// read, which finds nothing and saves waking a thread.
 func TestSystemCallsOfAMessage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a short run")
@@ -58,9 +59,9 @@ func TestSystemCallsOfAMessage(t *testing.T) {
 		conns, depth, rounds int
 		limit                float64 // of calls for each message
 	}{
-		{1, 1, 500, 2},
-		{64, 1, 30, 2},
-		{64, 16, 30, 2. / 16},
+		{1, 1, 500, 3},
+		{64, 1, 40, 2},
+		{64, 16, 100, 2. / 16},
 	} {
 		t.Run(fmt.Sprintf("%d connections, %d in flight", row.conns, row.depth), func(t *testing.T) {
 			// What the handshakes cost is the same in both runs.

@@ -180,10 +180,10 @@ func TestCompressionIsDeclined(t *testing.T) {
 
 // The limit is on what comes out, and is kept while it comes.
 func TestADecompressionBomb(t *testing.T) {
-	bomb := make([]byte, 64<<20)
+	bomb := make([]byte, 8<<20)
 	for _, read := range []string{"Read", "Reader"} {
 		server, client := wstest.Pipe(t,
-			&websocket.AcceptOptions{Options: websocket.Options{Compression: new(websocket.Compression), ReadLimit: 1 << 20}},
+			&websocket.AcceptOptions{Options: websocket.Options{Compression: new(websocket.Compression), ReadLimit: 1 << 20, PingInterval: websocket.NoTimeout}},
 			&websocket.DialOptions{Options: compressed(&websocket.Compression{WindowBits: 15})})
 		go client.Write(t.Context(), websocket.Binary, bomb)
 		if read == "Reader" { // which has no limit of its own, but does not collect

@@ -58,3 +58,11 @@ func (c *Conn) CompressionMemory() (n int) {
 
 // Compressions returns how often the message was compressed.
 func (p *Prepared) Compressions() int { return p.m.Compressions() }
+
+// Watch has the poller look at the connection's socket, as in a crowd. Nobody
+// reads meanwhile.
+func (c *Conn) Watch() { c.transport.startWatching() }
+
+// Watched reports whether the poller looks at the connection's socket. Nobody
+// reads meanwhile.
+func (c *Conn) Watched() bool { return c.transport.watched() }

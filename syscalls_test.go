@@ -42,7 +42,9 @@ func serveCounted() {
 }
 
 // A small message that is echoed costs a read and a write, and sixteen that come
-// together cost no more than one.
+// together cost no more than one. A connection that is not one of a crowd costs
+// one more read, which finds nothing and saves waking a thread; under the
+// tracer some of those that have sixteen in flight are not.
 func TestSystemCallsOfAMessage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a short run")
@@ -58,9 +60,9 @@ func TestSystemCallsOfAMessage(t *testing.T) {
 		conns, depth, rounds int
 		limit                float64 // of calls for each message
 	}{
-		{1, 1, 500, 2},
-		{64, 1, 30, 2},
-		{64, 16, 30, 2. / 16},
+		{1, 1, 500, 3},
+		{64, 1, 40, 2},
+		{64, 16, 40, 3. / 16},
 	} {
 		t.Run(fmt.Sprintf("%d connections, %d in flight", row.conns, row.depth), func(t *testing.T) {
 			// What the handshakes cost is the same in both runs.

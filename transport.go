@@ -21,8 +21,7 @@ type transport struct {
 	rerr  error
 	watch watch
 
-	readFn    func(fd uintptr)      // readOnce, for a socket that is watched
-	rawReadFn func(fd uintptr) bool // readReady, for another
+	readFn func(fd uintptr) bool // readReady
 
 	// Owned by the one who flushes.
 	from    []byte
@@ -40,11 +39,7 @@ func (t *transport) init(nc net.Conn) {
 		return
 	}
 	t.writeFn = t.writeOnce
-	if t.startWatching() {
-		t.readFn = t.readOnce
-	} else {
-		t.rawReadFn = t.readReady
-	}
+	t.readFn = t.readReady
 }
 
 // read waits for bytes and returns them: those that fit into the slice, if it
@@ -75,7 +70,10 @@ func (t *transport) read(into []byte) ([]byte, error) {
 // readRaw is read for a descriptor that nobody watches.
 func (t *transport) readRaw(into []byte) ([]byte, error) {
 	t.into = into
-	err := t.raw.Read(t.rawReadFn)
+	err := t.raw.Read(t.readFn)
+	if t.watch.crowded() {
+		t.startWatching()
+	}
 	return t.result(err)
 }
 
@@ -161,27 +159,22 @@ func (t *transport) writeOnce(fd uintptr) {
 func (t *transport) close() {
 	t.nc.Close()
 	t.interrupt()
-	t.stopWatching()
+	t.watch.end()
 }
 
 var longAgo = time.Unix(1, 0)
 
-// interrupt ends the reads of now and of later with os.ErrDeadlineExceeded.
+// interrupt ends the reads of now and of later with os.ErrDeadlineExceeded,
+// whichever way they wait.
 func (t *transport) interrupt() {
-	if t.watched() {
-		t.watch.raise(interrupted)
-		return
-	}
+	t.watch.raise(interrupted)
 	t.nc.SetReadDeadline(longAgo)
 }
 
 // resume undoes interrupt.
 func (t *transport) resume() {
-	if t.watched() {
-		t.watch.lower(interrupted)
-		return
-	}
 	t.nc.SetReadDeadline(time.Time{})
+	t.watch.lower(interrupted)
 }
 
 // wakeup interrupts a read when a context ends, and knows to whom the

@@ -8,13 +8,49 @@ import (
 	"unsafe"
 )
 
-// watch is what is known of a socket that the poller looks at. net.Conn's own
-// waiting costs a read that finds nothing for each message, since an edge that
-// comes before it is asked to wait would be lost.
+// watch is what is known of a socket that the poller looks at.
+//
+// There are two ways to wait. The runtime's costs a read that finds nothing for
+// each message, since an edge that comes before it is asked to wait would be
+// lost. The poller's does not, but its goroutine wakes the one that waits, for
+// which the scheduler wakes a thread wherever a processor is idle: several times
+// the cost of that read. So a socket is watched while many are busy at once,
+// when what is ready is passed on together and the processors have work.
 type watch struct {
 	state atomic.Uint32
-	token chan struct{} // wakes the one who waits; nil: the socket is not watched
+
+	// Owned by the one who reads.
+	on     bool          // the poller looks at the socket
+	busy   uint8         // reads in a row that were made in a crowd
+	turn   uint64        // that the last read took
+	token  chan struct{} // wakes the one who waits; made when first needed
+	readFn func(fd uintptr)
+
+	mu    sync.Mutex
 	slot  slot
+	has   bool // the slot is taken
+	ended bool
+}
+
+// turns counts the reads of the process.
+var turns atomic.Uint64
+
+const (
+	crowd = 16 // reads of others between two of one connection make a crowd
+	often = 32 // reads in a crowd, in a row, make a connection watched
+	alone = 64 // turns of the poller, in a row, for one event each make it not
+)
+
+// crowded notes a read, and reports whether it pays to be watched.
+func (w *watch) crowded() bool {
+	turn := turns.Add(1)
+	if turn-w.turn > crowd {
+		w.busy++
+	} else {
+		w.busy = 0
+	}
+	w.turn = turn
+	return w.busy >= often
 }
 
 // The bits of a watch's state.
@@ -22,6 +58,7 @@ const (
 	readable    = 1 << iota // an edge came that no read has answered
 	hungUp                  // the peer's FIN or RST came: there is no edge behind it
 	interrupted             // waiting ends without a byte
+	lonely                  // the edge came alone, as those before it
 	waiting                 // somebody waits for the token
 )
 
@@ -49,48 +86,80 @@ func (w *watch) wait() uint32 {
 }
 
 // watched reports whether the poller looks at the socket.
-func (t *transport) watched() bool { return t.watch.token != nil }
+func (t *transport) watched() bool { return t.watch.on }
 
 // startWatching has the poller look at the socket, where there is one.
-func (t *transport) startWatching() (ok bool) {
+func (t *transport) startWatching() {
+	t.watch.busy = 0
 	// A goroutine of a synctest bubble cannot be woken from outside. Its clock
 	// is behind that of the process.
 	if now() < int64(startsAt) {
-		return false
+		return
 	}
 	p := poller()
 	if p == nil {
-		return false
+		return
 	}
-	t.watch.token = make(chan struct{}, 1)
-	if !p.add(t) {
-		t.watch.token = nil
+	if t.watch.token == nil {
+		t.watch.token = make(chan struct{}, 1)
+		t.watch.readFn = t.readOnce
 	}
-	return t.watched()
+	slot, ok := t.watch.place(p)
+	if !ok {
+		return
+	}
+	// An edge comes at once when there are bytes already.
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge, Fd: slot.index, Pad: slot.use}
+	t.watch.on = p.control(t.raw, syscall.EPOLL_CTL_ADD, &event) == nil
 }
 
+// stopWatching leaves the socket to the runtime.
 func (t *transport) stopWatching() {
-	if t.watched() {
-		poller().remove(t.watch.slot)
+	poller().control(t.raw, syscall.EPOLL_CTL_DEL, nil)
+	t.watch.on = false
+	t.watch.lower(readable | hungUp)
+}
+
+// place returns the slot of the socket, unless it is closed.
+func (w *watch) place(p *epoll) (s slot, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.has && !w.ended {
+		w.slot, w.has = p.add(w), true
 	}
+	return w.slot, !w.ended
+}
+
+// end gives the slot back, once the socket is closed.
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.has && !w.ended {
+		poller().remove(w.slot)
+	}
+	w.ended = true
 }
 
 // readWatched is read for a socket that is watched.
 func (t *transport) readWatched(into []byte) ([]byte, error) {
 	for {
-		if t.watch.wait()&interrupted != 0 {
+		s := t.watch.wait()
+		if s&interrupted != 0 {
 			return nil, os.ErrDeadlineExceeded
 		}
-		t.watch.lower(readable) // before the read: an edge behind it counts
+		t.watch.lower(readable | lonely) // before the read: an edge behind it counts
 		t.into = into
-		err := t.raw.Control(t.readFn)
+		err := t.raw.Control(t.watch.readFn)
 		if err == nil && t.rerr == errAgain {
 			t.watch.lower(hungUp) // whatever it was, it was not the end
 			t.into = nil
 			t.release()
 			continue
 		}
-		if t.readN == len(t.into) {
+		turns.Add(1)
+		if s&lonely != 0 {
+			t.stopWatching()
+		} else if t.readN == len(t.into) {
 			t.watch.raise(readable) // there may be more
 		}
 		return t.result(err)
@@ -104,12 +173,17 @@ type slot struct{ index, use int32 }
 type epoll struct {
 	fd int
 
+	// Owned by the goroutine that waits.
+	single int // turns in a row with one event each
+
 	mu    sync.Mutex
-	table []struct {
-		t   *transport
-		use int32
-	}
-	free []int32
+	table []entry
+	free  []int32
+}
+
+type entry struct {
+	w   *watch // nil: free
+	use int32
 }
 
 // poller returns the process's epoll, or nil where it has none.
@@ -146,60 +220,63 @@ func (p *epoll) turn() func(fd uintptr) (done bool) {
 }
 
 func (p *epoll) pass(events []syscall.EpollEvent) {
+	switch len(events) {
+	case 0:
+	case 1:
+		p.single++
+	default:
+		p.single = 0
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range events {
 		e := &events[i]
 		entry := p.table[e.Fd]
-		if entry.t == nil || entry.use != e.Pad {
+		if entry.w == nil || entry.use != e.Pad {
 			continue // closed meanwhile
 		}
 		bits := uint32(readable)
+		if p.single >= alone {
+			bits |= lonely
+		}
 		if e.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
 			bits |= hungUp
 		}
-		entry.t.watch.raise(bits)
+		entry.w.raise(bits)
 	}
 }
 
 const edge = 1 << 31 // EPOLLET, as the field has it
 
-func (p *epoll) add(t *transport) (ok bool) {
+func (p *epoll) add(w *watch) slot {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(p.free) == 0 {
 		p.free = append(p.free, int32(len(p.table)))
-		p.table = append(p.table, struct {
-			t   *transport
-			use int32
-		}{})
+		p.table = append(p.table, entry{})
 	}
 	index := p.free[len(p.free)-1]
 	p.free = p.free[:len(p.free)-1]
-	p.table[index].t = t
-	t.watch.slot = slot{index, p.table[index].use}
-	p.mu.Unlock()
-	event := syscall.EpollEvent{
-		Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge,
-		Fd:     t.watch.slot.index,
-		Pad:    t.watch.slot.use,
-	}
-	t.raw.Control(func(fd uintptr) {
-		ok = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &event) == nil
-	})
-	if !ok {
-		p.remove(t.watch.slot)
-	}
-	return ok
+	p.table[index].w = w
+	return slot{index, p.table[index].use}
 }
 
 func (p *epoll) remove(s slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if entry := &p.table[s.index]; entry.use == s.use {
-		entry.t = nil
-		entry.use++
-		p.free = append(p.free, s.index)
+	entry := &p.table[s.index]
+	entry.w = nil
+	entry.use++
+	p.free = append(p.free, s.index)
+}
+
+// control changes what the epoll watches.
+func (p *epoll) control(raw syscall.RawConn, op int, event *syscall.EpollEvent) (err error) {
+	closed := raw.Control(func(fd uintptr) { err = syscall.EpollCtl(p.fd, op, int(fd), event) })
+	if closed != nil {
+		return closed
 	}
+	return err
 }
 
 // Reads and writes of more than this are told to the scheduler.

@@ -8,6 +8,9 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -26,13 +29,14 @@ func patient(t *testing.T) context.Context {
 	return ctx
 }
 
-// sockets are the kinds that are read by their descriptor.
-var sockets = []string{"tcp", "unix"}
+// sockets are the kinds that are read by their descriptor, and the two ways to
+// wait for it.
+var sockets = []string{"tcp", "unix", "tcp watched", "unix watched"}
 
 // socketEnds returns the two ends of a connection of that kind.
 func socketEnds(t testing.TB, network string) (near, far net.Conn) {
 	t.Helper()
-	if network == "tcp" {
+	if strings.HasPrefix(network, "tcp") {
 		return tcpEnds(t)
 	}
 	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
@@ -66,6 +70,12 @@ func rawClient(t testing.TB, network string, opts *websocket.AcceptOptions) (ser
 	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
 		if _, err := near.Read(b); err != nil {
 			t.Fatal(err)
+		}
+	}
+	if strings.HasSuffix(network, "watched") {
+		server.Watch()
+		if runtime.GOOS == "linux" && !server.Watched() {
+			t.Fatal("the socket is not watched")
 		}
 	}
 	return server, near
@@ -166,6 +176,56 @@ func TestAReadOfASocketThatItsContextEndsLosesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Many that are busy at once are watched, and one that is busy alone is not.
+func TestTheWayToWaitFollowsTheCrowd(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there is one way to wait here")
+	}
+	type pair struct {
+		server *websocket.Conn
+		near   net.Conn
+	}
+	exchange := func(p pair) {
+		t.Helper()
+		p.near.Write(frames(1))
+		if _, m, err := p.server.Read(patient(t)); err != nil || string(m) != "message 0" {
+			t.Fatalf("read %q, %v", m, err)
+		}
+	}
+	var pairs []pair
+	for range 20 {
+		server, near := rawClient(t, "tcp", nil)
+		pairs = append(pairs, pair{server, near})
+	}
+	seen := make([]bool, len(pairs)) // watched, if only for a while
+	for range 40 {
+		for i, p := range pairs {
+			exchange(p)
+			seen[i] = seen[i] || p.server.Watched()
+		}
+	}
+	if i := slices.Index(seen, false); i >= 0 {
+		t.Fatalf("connection %d of the crowd was never watched", i)
+	}
+	one := pairs[0]
+	one.server.Watch()
+	for i := 0; one.server.Watched(); i++ {
+		if i == 1000 {
+			t.Fatal("a connection that is busy alone is still watched")
+		}
+		read := make(chan error)
+		go func() {
+			_, _, err := one.server.Read(patient(t))
+			read <- err
+		}()
+		one.near.Write(frames(1))
+		if err := <-read; err != nil {
+			t.Fatal(err)
+		}
+	}
+	exchange(one)
 }
 
 func TestCloseNowWakesAReadOfASocket(t *testing.T) {

@@ -7,10 +7,11 @@ type watch struct{}
 
 const interrupted = 0
 
-func (*watch) raise(uint32) {}
-func (*watch) lower(uint32) {}
+func (*watch) raise(uint32)  {}
+func (*watch) lower(uint32)  {}
+func (*watch) crowded() bool { return false }
+func (*watch) end()          {}
 
 func (*transport) watched() bool                      { return false }
-func (*transport) startWatching() bool                { return false }
-func (*transport) stopWatching()                      {}
+func (*transport) startWatching()                     {}
 func (*transport) readWatched([]byte) ([]byte, error) { return nil, errAgain }

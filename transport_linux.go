@@ -37,7 +37,7 @@ var turns atomic.Uint64
 
 const (
 	crowd = 16 // reads of others between two of one connection make a crowd
-	often = 32 // reads in a crowd, in a row, make a connection watched
+	often = 4  // reads in a crowd, in a row, make a connection watched
 	alone = 64 // turns of the poller, in a row, for one event each make it not
 )
 

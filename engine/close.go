@@ -59,8 +59,8 @@ func (t *turn) gotClose(c *Conn, body []byte) {
 }
 
 // failRule fails the connection for a rule that the peer broke.
-func (t *turn) failRule(c *Conn, rule rfc.Rule, ev *wire.Event) {
-	t.fail(c, rule.Info().Code, rule.CloseReason(), inside.BrokenBy(rule, ev))
+func (t *turn) failRule(c *Conn, rule rfc.Rule, ev wire.Event) {
+	t.fail(c, rule.Info().Code, rule.CloseReason(), inside.BrokenBy(rule, &ev))
 }
 
 // fail sends a Close frame and ends the connection without waiting for the

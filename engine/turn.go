@@ -237,7 +237,7 @@ reading:
 		b = b[n:]
 		if !ev.Broken.Clean() {
 			if rule := ev.Broken.Fatal(); rule != 0 {
-				t.failRule(c, rule, &ev)
+				t.failRule(c, rule, ev)
 				break
 			}
 		}
@@ -248,7 +248,7 @@ reading:
 			t.received.frames++
 			if ev.Header.Opcode.Control() {
 				if !c.rate.Take(t.now, c.options().MaxControlRate) {
-					t.failRule(c, rfc.ControlRate, &ev)
+					t.failRule(c, rfc.ControlRate, ev)
 				}
 				continue
 			}

@@ -88,8 +88,11 @@ func echoed(t *testing.T, c *websocket.Conn, agreed deflate.Params) {
 	}
 	ctx := safe(t)
 	sent := make(chan error, 1)
+	// A ws that has much to inflate gives the connection up without a word.
+	underWay := make(chan struct{}, 16)
 	go func() {
 		for i, m := range conversation(t) {
+			underWay <- struct{}{}
 			if err := sendSomehow(ctx, c, i, m); err != nil {
 				sent <- err
 				return
@@ -101,6 +104,7 @@ func echoed(t *testing.T, c *websocket.Conn, agreed deflate.Params) {
 		if _, m, err := c.Read(ctx); err != nil || !bytes.Equal(m, want) {
 			t.Fatalf("message %d: %d bytes came back of %d, %v", i, len(m), len(want), err)
 		}
+		<-underWay
 	}
 	if err := <-sent; err != nil {
 		t.Error(err)

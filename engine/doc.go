@@ -1,7 +1,6 @@
 // Package engine is a WebSocket server for very many connections. Loops, one a
-// core, each on an operating system's thread of its own, read from whichever
-// connection has bytes and call the program's functions; a connection that is
-// idle has neither goroutine nor buffer.
+// core, read from whichever connection has bytes and call the program's
+// functions; a connection that is idle has neither goroutine nor buffer.
 //
 //	log.Fatal(engine.Serve(ln, engine.Handler{
 //		OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {

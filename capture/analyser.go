@@ -48,9 +48,9 @@ type work struct {
 	sides     [2]side
 	witness   *wire.Witness // judge; nil before the connection is open
 	judge     wire.Witness
-	exchanges []*exchange   // without a whole response, oldest first
-	opened    []byte        // the handshake that opened the connection; see packHandshake
-	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
+	exchanges []*exchange // without a whole response, oldest first
+	opened    []byte      // the handshake that opened the connection; see packHandshake
+	deflate   bool        // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
 
@@ -73,7 +73,9 @@ func newWork() *work {
 	return w
 }
 
-func (w *work) begin() { w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server }
+func (w *work) begin() {
+	w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server
+}
 
 // witnesses begins to judge the frames, or goes on in the state.
 func (w *work) witnesses(limits wire.Limits, state wire.WitnessState) {
@@ -91,6 +93,9 @@ func New(o Options, emit func(Record)) *Analyser {
 	o.Findings = orDefault(o.Findings, 200)
 	o.Inflate = orDefault(o.Inflate, 16<<20)
 	o.ControlRate = orDefault(o.ControlRate, 1000)
+	if o.Pool != nil {
+		o.Pool.all++
+	}
 	return &Analyser{o: o, emits: emit}
 }
 
@@ -371,6 +376,9 @@ func (a *Analyser) Report() *Report {
 		a.finish()
 		a.report = a.sum()
 		a.leave()
+		if a.o.Pool != nil {
+			a.o.Pool.all--
+		}
 	}
 	return a.report
 }

@@ -241,7 +241,13 @@ func (c *Conn) drainAndHangUp(drain bool) {
 		half.CloseWrite()
 		c.opts.Trace.transport(c, TransportFinished)
 	}
-	c.transport.wake.next(&c.transport) // the end of a reader's context is none of this
+	select {
+	case c.reading <- struct{}{}: // the end has woken the one who reads
+	case <-timeout.C:
+		return
+	}
+	defer c.unlockReading()
+	c.stopWatching() // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := parkedBuffers.Get().(*buffer)
 	defer parkedBuffers.Put(buf)

@@ -178,6 +178,30 @@ func TestAReadOfASocketThatItsContextEndsLosesNothing(t *testing.T) {
 	}
 }
 
+// A deadline that somebody has left on the socket, as of a handshake, ends no
+// read.
+func TestADeadlineOfSomebodyElseEndsNoRead(t *testing.T) {
+	for _, network := range sockets {
+		t.Run(network, func(t *testing.T) {
+			server, near := rawClient(t, network, nil)
+			server.Transport().SetDeadline(time.Unix(1, 0))
+			near.Write(frames(1))
+			if _, m, err := server.Read(patient(t)); err != nil || string(m) != "message 0" {
+				t.Errorf("read %q, %v", m, err)
+			}
+		})
+	}
+}
+
+func TestATransportThatSomebodyElseClosesIsLost(t *testing.T) {
+	server, _ := rawClient(t, "tcp", nil)
+	server.Transport().Close()
+	_, _, err := server.Read(patient(t))
+	if lost := new(websocket.LostError); !errors.As(err, &lost) || !errors.Is(lost.Err, net.ErrClosed) {
+		t.Errorf("lost by %v", err)
+	}
+}
+
 // Many that are busy at once are watched, and one that is busy alone is not.
 func TestTheWayToWaitFollowsTheCrowd(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -328,6 +328,9 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 			if cause := c.over(); cause != nil {
 				return cause
 			}
+			if errors.Is(err, io.EOF) {
+				return c.outlive()
+			}
 			return c.lose(transportCause(err))
 		}
 	}

@@ -66,11 +66,8 @@ func rawClient(t testing.TB, network string, opts *websocket.AcceptOptions) (ser
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.CloseNow() })
-	var head []byte
-	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
-		if _, err := near.Read(b); err != nil {
-			t.Fatal(err)
-		}
+	if err := readResponseHead(near); err != nil {
+		t.Fatal(err)
 	}
 	if strings.HasSuffix(network, "watched") {
 		server.Watch()
@@ -79,6 +76,17 @@ func rawClient(t testing.TB, network string, opts *websocket.AcceptOptions) (ser
 		}
 	}
 	return server, near
+}
+
+// readResponseHead reads as far as the frames begin.
+func readResponseHead(near net.Conn) error {
+	var head []byte
+	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
+		if _, err := near.Read(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // frames returns the bytes of n messages of a client.

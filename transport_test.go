@@ -90,14 +90,17 @@ func readResponseHead(near net.Conn) error {
 }
 
 // frames returns the bytes of n messages of a client.
-func frames(n int) (b []byte) {
+func frames(n int) []byte { return slices.Concat(eachFrame(n)...) }
+
+func eachFrame(n int) (all [][]byte) {
 	for i := range n {
 		text := fmt.Appendf(nil, "message %d", i)
 		h := frame.Header{Fin: true, Opcode: frame.Text, Masked: true, MaskingKey: [4]byte{1, 2, 3, byte(i)}, Length: uint64(len(text))}
-		b = append(h.Append(b), text...)
+		b := append(h.Append(nil), text...)
 		frame.Mask(b[len(b)-len(text):], h.MaskingKey, 0)
+		all = append(all, b)
 	}
-	return b
+	return all
 }
 
 // No edge comes behind the one that told of the last bytes and of the end.
@@ -157,30 +160,33 @@ func TestAReadOfASocketThatItsContextEndsLosesNothing(t *testing.T) {
 			t.Parallel()
 			server, near := rawClient(t, network, nil)
 			const messages = 300
-			go func() {
-				for _, b := range frames(messages) {
-					near.Write([]byte{b})
-				}
-			}()
-			ended := 0
-			for i := 0; i < messages; {
-				ctx, cancel := context.WithCancel(patient(t))
-				go cancel()
+			read := func(ctx context.Context, i int) error {
+				t.Helper()
 				_, m, err := server.Read(ctx)
-				switch {
-				case err == nil:
-					if want := fmt.Sprintf("message %d", i); string(m) != want {
-						t.Fatalf("read %q; want %q", m, want)
-					}
-					i++
-				case errors.Is(err, context.Canceled):
-					ended++
-				default:
+				if want := fmt.Sprintf("message %d", i); err == nil && string(m) != want {
+					t.Fatalf("read %q; want %q", m, want)
+				}
+				if err != nil && !errors.Is(err, context.Canceled) {
 					t.Fatal(err)
 				}
+				return err
 			}
-			if ended == 0 {
-				t.Error("no context ended in time to be noticed")
+			for i, b := range eachFrame(messages) {
+				// Of a message that has not come whole the end of the context is seen.
+				cut := i % len(b)
+				near.Write(b[:cut])
+				ctx, cancel := context.WithCancel(patient(t))
+				go cancel()
+				if read(ctx, i) == nil {
+					t.Fatalf("read a message of which %d of %d bytes were sent", cut, len(b))
+				}
+				// Of one that comes just now it may be.
+				ctx, cancel = context.WithCancel(patient(t))
+				go cancel()
+				near.Write(b[cut:])
+				for read(ctx, i) != nil {
+					ctx = patient(t)
+				}
 			}
 		})
 	}

@@ -36,6 +36,7 @@ const (
 	endBits    = 7       // that a frame ends where a packet does
 	sureBits   = 48      // not to doubt it any more
 	headerBits = 5       // that a header fits
+	maxRow     = 64      // headers that are looked at from one candidate on
 	maxSearch  = 1 << 20 // bytes in which an unknown protocol is searched for frames
 )
 
@@ -325,6 +326,9 @@ type candidate struct {
 	deflate bool  // RSV1 may be set
 	before  int64 // bytes that were searched before b
 	final   bool  // nothing comes behind b before it must be decided
+
+	seen    []uint64 // a bit for each byte of b at which a header of a row begins
+	weighed int      // headers, in all rows
 }
 
 func (c candidate) prefix(n int) candidate {
@@ -337,12 +341,16 @@ func (c candidate) prefix(n int) candidate {
 // in the payload of a frame that may have begun with a packet and has not ended.
 func (c *candidate) best() (at int, over, score float64, frames int) {
 	at = -1
+	c.seen = make([]uint64, len(c.b)/64+1)
 	packets := float64(c.before) / typicalPacket
 	next := 0 // of starts
 	for i := range c.b {
 		start := next < len(c.starts) && c.starts[next] == i
 		if start {
 			next++
+		}
+		if !start && c.wasSeen(i) {
+			continue // the row that it stands in has more evidence, at less cost
 		}
 		if !c.mayBegin(c.b[i:]) {
 			continue
@@ -381,7 +389,9 @@ func (c *candidate) mayBegin(b []byte) bool {
 // frames ends. It returns no headers when one of them cannot be.
 func (c *candidate) evidence(i int) (score float64, frames, end int) {
 	var seen [8][]byte
-	for i < len(c.b) && score < 64 {
+	for i < len(c.b) && score < 64 && frames < maxRow {
+		c.weighed++
+		c.seen[i/64] |= 1 << (i % 64)
 		if len(c.b)-i >= 2 && !c.mayBegin(c.b[i:]) {
 			return 0, 0, 0
 		}
@@ -419,6 +429,9 @@ func (c *candidate) evidence(i int) (score float64, frames, end int) {
 	}
 	return score, frames, end
 }
+
+// wasSeen reports whether a header at i was part of a row that was weighed.
+func (c *candidate) wasSeen(i int) bool { return c.seen[i/64]>>(i%64)&1 != 0 }
 
 // packetEnds reports whether a packet is known to end at i.
 func (c *candidate) packetEnds(i int) bool {

@@ -48,19 +48,33 @@ func (s *Server) isStopped() bool {
 	return s.stopped
 }
 
-// shakeHands reads and answers the request of an opening handshake.
+// shakeHands serves a connection from its opening handshake on, which a shutdown
+// cuts short.
 func (s *Server) shakeHands(nc net.Conn) {
-	// Until then a shutdown cuts it.
-	unwatch := make(chan struct{})
-	go func() {
-		select {
-		case <-s.done:
-			nc.SetDeadline(time.Unix(1, 0))
-		case <-unwatch:
-		}
-	}()
-	defer close(unwatch)
 	nc.SetDeadline(time.Now().Add(s.handshakeTimeout()))
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		nc.Close()
+		return
+	}
+	s.shaking[nc] = struct{}{}
+	s.mu.Unlock()
+
+	service, accepted, early := s.handshake(nc)
+
+	s.mu.Lock()
+	delete(s.shaking, nc)
+	s.mu.Unlock()
+	if accepted != nil {
+		nc.SetDeadline(time.Time{}) // nobody sets one any more
+		s.serveStd(service, accepted.Conn(nc, early))
+	}
+}
+
+// handshake reads and answers the request of an opening handshake. One that is
+// not accepted is over, and its connection closed.
+func (s *Server) handshake(nc net.Conn) (service *Service, accepted *websocket.Accepted, early []byte) {
 	request, head, early, err := readRequest(nc)
 	_, secure := nc.(interface{ ConnectionState() any })
 	if t, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok && t != nil {
@@ -68,7 +82,7 @@ func (s *Server) shakeHands(nc net.Conn) {
 	}
 	if err != nil {
 		nc.Close()
-		return
+		return nil, nil, nil
 	}
 	service, accepted, refused := s.answer(&request, secure)
 	if service == nil {
@@ -86,16 +100,15 @@ func (s *Server) shakeHands(nc net.Conn) {
 		}
 		io.Copy(io.Discard, io.LimitReader(nc, lingerBytes))
 		nc.Close()
-		return
+		return nil, nil, nil
 	}
 	if _, err := nc.Write(accepted.Response); err != nil {
 		accepted.Release()
 		nc.Close()
-		return
+		return nil, nil, nil
 	}
-	nc.SetDeadline(time.Time{})
 	accepted.Request = head
-	s.serveStd(service, accepted.Conn(nc, early))
+	return service, accepted, early
 }
 
 // readRequest reads a request, and what came with it.

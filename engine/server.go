@@ -119,8 +119,9 @@ type Server struct {
 	active  int                // connections that are not gone
 	idle    chan struct{}      // closed when stopped and none is active
 	ln      map[net.Listener]struct{}
-	done    chan struct{} // closed by Shutdown
-	jobs    jobs          // of Conn.Go
+	shaking map[net.Conn]struct{} // opening handshakes on goroutines
+	done    chan struct{}         // closed by Shutdown
+	jobs    jobs                  // of Conn.Go
 }
 
 // Serve serves the connections of a listener with the zero Server and the
@@ -181,6 +182,7 @@ func (s *Server) start() error {
 	}
 	s.started = true
 	s.conns, s.ln, s.done = map[*Conn]struct{}{}, map[net.Listener]struct{}{}, make(chan struct{})
+	s.shaking = map[net.Conn]struct{}{}
 	if s.jobs.limit = s.Jobs; s.Jobs <= 0 {
 		s.jobs.limit = 1024
 	}
@@ -305,6 +307,9 @@ func (s *Server) stop() (conns []*Conn, idle <-chan struct{}) {
 	}
 	for ln := range s.ln {
 		ln.Close()
+	}
+	for nc := range s.shaking {
+		nc.SetDeadline(time.Unix(1, 0))
 	}
 	for c := range s.conns {
 		conns = append(conns, c)

@@ -57,12 +57,13 @@ func TestBlocking(t *testing.T) {
 func TestBlockingWriteWaits(t *testing.T) {
 	m := blockingMode(t)
 	done := make(chan error, 1)
-	const n, size = 2000, 1000
-	addr := m.serve(t, &engine.Server{Service: engine.Service{
+	const size = 1000
+	n := less(20_000, 2000)
+	addr := m.serveOn(t, &engine.Server{Service: engine.Service{
 		AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 10_000}},
 		Handler: engine.Handler{OnOpen: func(c *engine.Conn) {
 			go func() {
-				for range n * 10 {
+				for range n {
 					if err := c.Write(websocket.Binary, noise(size)); err != nil {
 						done <- err
 						return
@@ -71,9 +72,9 @@ func TestBlockingWriteWaits(t *testing.T) {
 				done <- nil
 			}()
 		}},
-	}})
+	}}, listenNarrow(t))
 	c := dial(t, addr, nil)
-	for range n * 10 {
+	for range n {
 		if got := read(t, c); len(got) != size {
 			t.Fatalf("read %d bytes", len(got))
 		}

@@ -24,7 +24,7 @@ func (s *Server) acceptConns(ln net.Listener) error {
 		case err == nil:
 			go s.shakeHands(nc)
 			continue
-		case s.isStopped():
+		case s.conns.Stopped():
 			return net.ErrClosed
 		case errors.As(err, &temporary) && temporary.Temporary(): // as without descriptors
 			select {
@@ -42,18 +42,12 @@ func (s *Server) acceptConns(ln net.Listener) error {
 // more.
 const acceptPause = 100 * time.Millisecond
 
-func (s *Server) isStopped() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopped
-}
-
 // shakeHands serves a connection from its opening handshake on, which a shutdown
 // cuts short.
 func (s *Server) shakeHands(nc net.Conn) {
 	nc.SetDeadline(time.Now().Add(s.handshakeTimeout()))
 	s.mu.Lock()
-	if s.stopped {
+	if !s.conns.Enter() {
 		s.mu.Unlock()
 		nc.Close()
 		return
@@ -66,10 +60,12 @@ func (s *Server) shakeHands(nc net.Conn) {
 	s.mu.Lock()
 	delete(s.shaking, nc)
 	s.mu.Unlock()
-	if accepted != nil {
-		nc.SetDeadline(time.Time{}) // nobody sets one any more
-		s.serveStd(service, accepted.Conn(nc, early))
+	if accepted == nil {
+		s.conns.Leave(nil)
+		return
 	}
+	nc.SetDeadline(time.Time{}) // nobody sets one any more
+	s.serveStd(service, accepted.Conn(nc, early))
 }
 
 // handshake reads and answers the request of an opening handshake. One that is
@@ -127,13 +123,11 @@ func readRequest(nc net.Conn) (r handshake.Request, head, early []byte, err erro
 	}
 }
 
-// serveStd serves a connection on a goroutine.
+// serveStd serves a connection that has entered on a goroutine.
 func (s *Server) serveStd(service *Service, std *websocket.Conn) {
 	c := &Conn{service: service, server: s, more: &more{std: std}}
-	if !s.enter(c) {
-		std.CloseNow()
-		return
-	}
+	s.conns.Add(c)
+	s.endLate(c)
 	go c.runStd(std)
 }
 
@@ -141,7 +135,7 @@ func (s *Server) serveStd(service *Service, std *websocket.Conn) {
 const idleSize = 1 << 10
 
 func (c *Conn) runStd(std *websocket.Conn) {
-	defer c.server.leave(c)
+	defer c.server.conns.Leave(c)
 	if c.service.OnOpen != nil {
 		c.guard(std, func() { c.service.OnOpen(c) })
 	}

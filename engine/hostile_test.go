@@ -18,10 +18,7 @@ import (
 // Random and mutated streams at a server do not make it panic, and leave neither
 // goroutines nor descriptors nor memory behind.
 func TestHostileStreams(t *testing.T) {
-	streams := 20_000
-	if testing.Short() {
-		streams = 2_000
-	}
+	streams := uint64(less(20_000, 800))
 	eachMode(t, func(t *testing.T, m mode) {
 		seeds := corpus.Streams(t)
 		before := settled(t)
@@ -42,7 +39,7 @@ func TestHostileStreams(t *testing.T) {
 				}
 			})
 		}
-		for seed := range uint64(streams) {
+		for seed := range streams {
 			work <- seed
 		}
 		close(work)

@@ -90,20 +90,24 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, subprotocols []st
 	}
 	running = true
 	s.add(c)
-	ctx := &connContext{context.WithoutCancel(r.Context()), c, r}
-	go func() {
-		defer s.leave(c)
-		s.run(ctx, c, service(c.Subprotocol()))
-	}()
+	ctx := &connContext{context.WithoutCancel(r.Context()), c, keepRequest(r)}
+	go s.run(ctx, c, service(c.Subprotocol()))
 }
 
 // run calls the function and closes the connection with what it returns. While
-// the server shuts down the function is not called any more.
+// the server shuts down the function is not called any more. The frame is small,
+// since it lies below all that the function does.
 func (s *Server) run(ctx context.Context, c *Conn, f HandlerFunc) {
-	var err error
+	defer s.leave(c)
+	err := error(nil)
 	if !s.stopping() {
 		err = call(ctx, c, f)
 	}
+	s.conclude(c, err)
+}
+
+// conclude closes the connection with what its function has returned.
+func (s *Server) conclude(c *Conn, err error) {
 	panicked := new(panicError)
 	closing := new(CloseError)
 	code, reason, unexpected := StatusNormalClosure, "", false

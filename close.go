@@ -49,7 +49,7 @@ func (c *Conn) Close(ctx context.Context, code StatusCode, reason string) error 
 // awaitClose reads until the connection ends, or waits for the one who reads to
 // do so.
 func (c *Conn) awaitClose(ctx context.Context) error {
-	if err := c.lock(ctx, c.reading); err != nil {
+	if err := c.lock(ctx, &c.reading); err != nil {
 		return err
 	}
 	defer c.unlockReading()
@@ -199,12 +199,14 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	c.ended, c.cause = true, cause
 	timer, onEnd := c.timer, c.onEnd
+	if c.done != nil {
+		close(c.done)
+	}
 	c.deflation.End(&c.sender)
 	c.mu.Unlock()
 	if timer != nil {
 		timer.Stop()
 	}
-	close(c.done)
 	c.transport.interrupt() // wakes a read
 	c.deflation.Release()
 	c.opts.Trace.ended(c, cause)
@@ -231,9 +233,9 @@ func (c *Conn) flushed() bool {
 	return !c.queue.flushing
 }
 
-// awaitFlushed waits until nothing waits to be sent, and reports whether that
-// came before the timeout.
-func (c *Conn) awaitFlushed(timeout <-chan time.Time) bool {
+// awaitFlushed waits until nothing waits to be sent, or until done is closed, and
+// reports which of them came.
+func (c *Conn) awaitFlushed(done <-chan struct{}) (flushed bool) {
 	for {
 		c.mu.Lock()
 		if !c.queue.flushing {
@@ -244,7 +246,7 @@ func (c *Conn) awaitFlushed(timeout <-chan time.Time) bool {
 		c.mu.Unlock()
 		select {
 		case <-room:
-		case <-timeout:
+		case <-done:
 			return false
 		}
 	}
@@ -256,18 +258,16 @@ func (c *Conn) awaitFlushed(timeout <-chan time.Time) bool {
 func (c *Conn) drainAndHangUp(drain bool) {
 	nc := c.transport.nc
 	defer c.closeTransport()
-	timeout := time.NewTimer(lingerTime)
-	defer timeout.Stop()
-	if !c.awaitFlushed(timeout.C) || !drain {
+	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
+	defer cancel()
+	if !c.awaitFlushed(ctx.Done()) || !drain {
 		return
 	}
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && c.role == wire.Server {
 		half.CloseWrite()
 		c.opts.Trace.transport(c, TransportFinished)
 	}
-	select {
-	case c.reading <- struct{}{}: // the end has woken the one who reads
-	case <-timeout.C:
+	if !c.reading.lock(ctx.Done(), nil) { // the end has woken the one who reads
 		return
 	}
 	defer c.unlockReading()

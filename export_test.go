@@ -11,8 +11,8 @@ func (o *DialOptions) SetNonce(nonce [16]byte) { o.nonce = func() [16]byte { ret
 // HoldsBuffers reports whether the connection holds memory for bytes, which an
 // idle one must not.
 func (c *Conn) HoldsBuffers() bool {
-	c.reading <- struct{}{}
-	defer func() { <-c.reading }()
+	c.reading.lock(nil, nil)
+	defer c.reading.unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.transport.buf != nil || c.in != nil || c.queue.out != nil

@@ -84,20 +84,24 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, subprotocols []st
 	}
 	running = true
 	s.conns.Add(c)
-	ctx := &connContext{context.WithoutCancel(r.Context()), c, r}
-	go func() {
-		defer s.conns.Leave(c)
-		s.run(ctx, c, service(c.Subprotocol()))
-	}()
+	ctx := &connContext{context.WithoutCancel(r.Context()), c, keepRequest(r)}
+	go s.run(ctx, c, service(c.Subprotocol()))
 }
 
 // run calls the function and closes the connection with what it returns. While
-// the server shuts down the function is not called any more.
+// the server shuts down the function is not called any more. The frame is small,
+// since it lies below all that the function does.
 func (s *Server) run(ctx context.Context, c *Conn, f HandlerFunc) {
+	defer s.conns.Leave(c)
 	var err error
 	if !s.conns.Stopped() {
 		err = call(ctx, c, f)
 	}
+	s.conclude(c, err)
+}
+
+// conclude closes the connection with what its function has returned.
+func (s *Server) conclude(c *Conn, err error) {
 	panicked := new(panicError)
 	closing := new(CloseError)
 	code, reason, unexpected := StatusNormalClosure, "", false

@@ -18,6 +18,7 @@ import (
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/engine"
+	"github.com/wiretrue/websocket/wire/handshake"
 )
 
 var soakTime = flag.Duration("soak", 0, "how long TestSoak lasts in each mode; 0: 1 s")
@@ -188,13 +189,16 @@ func soakEcho(ctx context.Context, addr string, r *rand.Rand) error {
 	return nil
 }
 
+// plainRequest offers no compression: the replies are what was sent.
+var plainRequest = handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil)
+
 func soakDial(addr string) (*net.TCPConn, error) {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	nc.SetDeadline(time.Now().Add(safety))
-	nc.Write(goodRequest)
+	nc.Write(plainRequest)
 	var head []byte
 	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
 		if _, err := io.ReadFull(nc, b); err != nil {

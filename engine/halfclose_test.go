@@ -33,9 +33,6 @@ func TestHalfClose(t *testing.T) {
 				t.Skip("it waits")
 			}
 			eachMode(t, func(t *testing.T, m mode) {
-				if m.backend == engine.Goroutines && test.pause > 0 {
-					t.Skip("the writes of a Conn are for websocket's own tests")
-				}
 				t.Parallel()
 				testHalfClose(t, m, test.n, test.size, test.pause)
 			})

@@ -118,7 +118,7 @@ func TestSystemCalls(t *testing.T) {
 			report := filepath.Join(t.TempDir(), "calls")
 			addr, _, stop := m.startServer(t, strace, "-f", "-c", "-qq", "-o", report)
 			const conns = 64
-			messages := 320 * test.depth
+			messages := less(320, 160) * test.depth
 			converse(t, addr, conns, messages, test.depth)
 			stop()
 			b, err := os.ReadFile(report)

@@ -3,10 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -164,7 +162,7 @@ func (c *Conn) runStd(std *websocket.Conn) {
 func (c *Conn) guard(std *websocket.Conn, f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.service.logger().Error("websocket handler", "remote", std.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+			c.logPanic(p)
 			c.closeStd(std, websocket.StatusInternalError, "")
 		}
 	}()

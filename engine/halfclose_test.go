@@ -44,10 +44,6 @@ func testHalfClose(t *testing.T, m mode, n, size int, pause time.Duration) {
 	var mu sync.Mutex
 	var steps []websocket.TransportEvent
 	end, over := make(ended, 1), make(chan struct{})
-	ln := listenNarrow(t)
-	if m.backend == engine.Goroutines {
-		ln = listen(t) // the writes of a Conn are for websocket's own tests
-	}
 	addr := m.serveOn(t, &engine.Server{Service: engine.Service{
 		AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueueLimit: websocket.NoLimit, Trace: &websocket.Trace{
 			Transport: func(_ *websocket.Conn, e websocket.TransportEvent) {
@@ -59,7 +55,7 @@ func testHalfClose(t *testing.T, m mode, n, size int, pause time.Duration) {
 			},
 		}}},
 		Handler: engine.Handler{OnMessage: echo, OnClose: func(_ *engine.Conn, cause error) { end <- cause }},
-	}}, ln)
+	}}, listenNarrow(t))
 	var in, want []byte
 	in = bytes.Clone(goodRequest)
 	receiving, answering := wire.Sender{}, wire.Sender{Role: wire.Server}

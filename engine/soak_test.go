@@ -18,6 +18,7 @@ import (
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/engine"
+	"github.com/wiretrue/websocket/wire/handshake"
 )
 
 var soakTime = flag.Duration("soak", 0, "how long TestSoak lasts in each mode; 0: 1 s")
@@ -90,8 +91,14 @@ func TestSoak(t *testing.T) {
 		before := settled(t)
 		dialed.Store(0)
 		l := &ledger{open: map[*engine.Conn]bool{}, ends: map[string]int{}}
-		opts := websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 256 << 10, Compression: &websocket.Compression{}}}
-		s := &engine.Server{Backend: m.backend, Blocking: m.blocking, Service: engine.Service{AcceptOptions: opts, Handler: l.handler()}}
+		opts := websocket.AcceptOptions{Options: websocket.Options{
+			QueueLimit: 256 << 10, Compression: &websocket.Compression{},
+			PingInterval: websocket.NoTimeout, WriteTimeout: patience, // of clients that a busy machine delays
+		}}
+		s := &engine.Server{
+			Backend: m.backend, Blocking: m.blocking, HandshakeTimeout: patience,
+			Service: engine.Service{AcceptOptions: opts, Handler: l.handler()},
+		}
 		ln := listenNarrow(t)
 		go s.Serve(ln)
 		ctx, cancel := context.WithTimeout(t.Context(), duration)
@@ -113,7 +120,7 @@ func TestSoak(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		shutdown, cancel := context.WithTimeout(t.Context(), safety)
+		shutdown, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := s.Shutdown(shutdown); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -140,6 +147,9 @@ func TestSoak(t *testing.T) {
 	})
 }
 
+// patience is how long a client of the soak waits for what is due to come.
+const patience = 5 * time.Minute
+
 // dialed counts the opening handshakes that a client has seen succeed.
 var dialed atomic.Int64
 
@@ -164,7 +174,7 @@ func soakEcho(ctx context.Context, addr string, r *rand.Rand) error {
 	if r.IntN(2) == 0 {
 		opts.Compression = &websocket.Compression{}
 	}
-	limited, cancel := context.WithTimeout(context.Background(), safety)
+	limited, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := websocket.Dial(limited, "ws://"+addr+"/", opts)
 	if err != nil {
@@ -188,13 +198,16 @@ func soakEcho(ctx context.Context, addr string, r *rand.Rand) error {
 	return nil
 }
 
+// plainRequest offers no compression: the replies are what was sent.
+var plainRequest = handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil)
+
 func soakDial(addr string) (*net.TCPConn, error) {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	nc.SetDeadline(time.Now().Add(safety))
-	nc.Write(goodRequest)
+	nc.SetDeadline(time.Now().Add(patience))
+	nc.Write(plainRequest)
 	var head []byte
 	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
 		if _, err := io.ReadFull(nc, b); err != nil {
@@ -331,7 +344,7 @@ func soakStranger(_ context.Context, addr string, r *rand.Rand) error {
 		return err
 	}
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(safety))
+	nc.SetDeadline(time.Now().Add(patience))
 	nc.Write(append([]byte("GET /"), noise(r.IntN(50_000))...))
 	nc.(*net.TCPConn).CloseWrite()
 	io.Copy(io.Discard, nc)

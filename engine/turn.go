@@ -122,10 +122,15 @@ func (t *turn) finish(c *Conn) {
 // panicked ends a connection whose function has panicked: one connection's
 // mistake is not another one's end.
 func (t *turn) panicked(c *Conn, p any) {
-	c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+	c.logPanic(p)
 	if c.phase < lingering {
 		t.fail(c, websocket.StatusInternalError, "", &websocket.CloseError{Code: websocket.StatusInternalError})
 	}
+}
+
+// logPanic is called by the function that has recovered.
+func (c *Conn) logPanic(p any) {
+	c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
 }
 
 func (c *Conn) scarce() *rare {

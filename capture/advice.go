@@ -14,7 +14,7 @@ var diagnoses = []Diagnosis{
 		"Look at what the silent side did at that time: a blocked read loop answers no Ping. Raise the ping timeout if it was only slow."},
 	{"capture-close-after-large-message", "CloseAfterLargeMessage", 6455, "10.4", Warning,
 		"Messages are no larger than the receiver and what stands in between take.",
-		"The connection ends right after an unusually large frame.",
+		"The connection ends right after an unusually large frame, or with 1009.",
 		"Compare the size with the receiver's limit (its program is told 1009 if it says so) and with the limits of proxies; send large data in pieces."},
 	{"capture-ping-behind-message", "PingBehindMessage", 6455, "5.4", Warning,
 		"A Ping is answered soon, because large messages are sent in fragments that control frames can stand between.",

@@ -62,8 +62,9 @@ type work struct {
 
 	net     netFacts
 	end     endState
-	ended   *Ending  // once it has been told
-	keys    []string // of this connection's earlier handshakes
+	ended   *Ending   // once it has been told
+	keys    []string  // of this connection's earlier handshakes
+	traces  [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none
 	numbers numbers
 }
 

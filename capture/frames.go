@@ -300,7 +300,7 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	}
 	s.findings = s.findings[:0]
 	if !f.Header.Opcode.Control() {
-		a.noteLarge(s, f.Header.Length, true)
+		a.noteSize(s, f.Header.Length, oneFrame)
 	}
 	if f.Header.Opcode != frame.Close {
 		a.end.quiet = f.Last
@@ -315,9 +315,12 @@ func (a *Analyser) endMessage(s *side, m mark, last int64, cut bool) {
 	g.Cut = g.Cut || cut
 	if g.Compressed {
 		a.endInflating(s, m)
-		a.noteLarge(s, g.Size, false)
+		a.noteSize(s, g.Size, inflatedMessage)
 	} else {
 		g.Size = max(g.Size, g.WireSize)
+		if g.Frames > 1 {
+			a.noteSize(s, g.Size, fragmentedMessage)
+		}
 	}
 	a.watchID(s, m)
 	g.Payload = Excerpt{s.joined, g.Size}

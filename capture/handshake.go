@@ -202,6 +202,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
 	a.opened = packHandshake(&ex.Handshake)
+	a.traces = [2]string{wire.Client: proxyTrace(ex.RequestHeader), wire.Server: proxyTrace(ex.ResponseHeader)}
 	a.openWitness(m)
 	a.deflate = ex.Deflate
 	a.agree(ex.params, !ex.Deflate)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/wiretrue/websocket/internal/between"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
@@ -122,23 +123,19 @@ func seenInResponse(rule rfc.Rule, r *handshake.Response, ex *exchange) string {
 	return rule.Info().Seen
 }
 
-// proxyTraces are header fields that a proxy adds.
-var proxyTraces = []string{"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-Ip", "Cf-Ray", "X-Amzn-Trace-Id"}
-
-func proxied(header map[string][]string) string {
-	for _, field := range proxyTraces {
-		if len(header[field]) > 0 {
-			return field
-		}
-	}
-	return ""
+// proxyTrace is the field by which a proxy shows itself in a head, short enough to
+// be kept as long as the connection; "": none does.
+func proxyTrace(header map[string][]string) string {
+	const most = 80
+	trace := between.Trace(header)
+	return strings.Clone(trace[:min(len(trace), most)])
 }
 
 // explainRequest adds what is known of how a request came to break a rule.
 func (a *Analyser) explainRequest(f *Finding, r *handshake.Request) {
 	switch f.Rule {
 	case rfc.RequestUpgrade, rfc.RequestConnection, rfc.RequestHTTP11:
-		trace := proxied(r.Header)
+		trace := proxyTrace(r.Header)
 		rest := len(r.Header["Sec-Websocket-Key"]) > 0 && len(r.Header["Sec-Websocket-Version"]) > 0
 		if trace == "" && !rest {
 			return
@@ -146,7 +143,7 @@ func (a *Analyser) explainRequest(f *Finding, r *handshake.Request) {
 		f.Mistake = "the rest of the handshake is there: something between client and server removed or changed the hop-by-hop headers"
 		if trace != "" {
 			f.Fault = Between
-			f.Mistake += "; " + trace + " shows that a proxy was on the way"
+			f.Mistake += "; " + quoteShort(trace) + " shows that a proxy was on the way"
 		}
 		f.Do = "Tell the reverse proxy to speak HTTP/1.1 to its upstream and to pass Upgrade and Connection on (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")."
 	}
@@ -162,9 +159,9 @@ func (a *Analyser) explainResponse(f *Finding, r *handshake.Response, ex *exchan
 			f.Fault = Between
 		}
 	case rfc.ResponseUpgrade, rfc.ResponseConnection:
-		if trace := proxied(r.Header); trace != "" {
+		if trace := proxyTrace(r.Header); trace != "" {
 			f.Fault = Between
-			f.Mistake = "a proxy removed or changed the hop-by-hop headers; " + trace + " shows that one was on the way"
+			f.Mistake = "a proxy removed or changed the hop-by-hop headers; " + quoteShort(trace) + " shows that one was on the way"
 		}
 	case rfc.SwitchingProtocols:
 		x := refusalFor(r.Status)

@@ -317,6 +317,7 @@ type side struct {
 	lostMark mark
 	lossy    bool // bytes of it are unknown
 	doubt    int  // bits of evidence that a guess lacks; not positive: none
+	suspect  *suspicion
 }
 
 func (a *Analyser) peer(s *side) *side { return &a.sides[s.role.Peer()] }

@@ -213,6 +213,10 @@ func (a *Analyser) declined() bool {
 
 // flushSide tells what a side's end leaves unfinished.
 func (a *Analyser) flushSide(s *side, m mark) {
+	if s.suspect != nil && s.suspect.ev.Header.Length == 0 { // a whole frame, to the last byte
+		a.believe(s)
+	}
+	a.distrust(s)
 	switch s.state {
 	case stateTLS:
 		a.tlsOnPlainPort(s)

@@ -3,6 +3,7 @@ package capture_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -359,6 +360,68 @@ func TestEndings(t *testing.T) {
 		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how {
 			t.Errorf("ended %s, want %s", report.Ending.How, tt.how)
 		}
+	}
+}
+
+// What breaks a rule soon behind a gap is told once frames have gone on behind
+// it, and until then it is not known whether the peer or the guess is wrong.
+func TestFaultsBehindGaps(t *testing.T) {
+	t.Parallel()
+	const mask = "6455-5.1-client-must-mask"
+	for _, tt := range []struct {
+		name   string
+		scene  string
+		want   []string // errors
+		frames int64
+	}{
+		{"one", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 81 03 "bad"
+			1.3 client 81 86 a1b2c3d4 "World!"^a1b2c3d4
+			1.4 client 81 87 99887766 "Goodbye"^99887766`, []string{mask + " #2"}, 4},
+		{"several, of all sizes", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 81 00
+			1.3 client 82 7e 1000 "a"*4096
+			1.4 client 81 86 a1b2c3d4 "World!"^a1b2c3d4
+			1.5 client 81 87 99887766 "Goodbye"^99887766`, []string{mask + " #2", mask + " #3"}, 5},
+		{"inside a message", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 01 85 01020305 "World"^01020305
+			1.3 client 09 84 a1b2c3d4 "ping"^a1b2c3d4
+			1.4 client 80 87 99887766 "Goodbye"^99887766
+			1.5 client 81 87 12345678 "Goodbye"^12345678`, []string{"6455-5.5-control-not-fragmented #3"}, 5},
+		{"the last bytes", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 81 03 "bad"
+			1.3 client fin`, []string{mask + " #2"}, 2},
+		{"the last bytes, without a payload", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 89 00
+			1.3 client fin`, []string{mask + " #2"}, 2},
+		{"nothing goes on behind it", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 81 05 "bad"
+			1.3 client fin`, nil, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			steps := scene(t, upgraded+"0.5 server 81 02 \"hi\"\n"+tt.scene)
+			all, report := records(capture.Options{}, steps, nil)
+			var got []string
+			for _, r := range all {
+				if f := r.Finding; f != nil && f.Severity == capture.Error && f.ID != "6455-7.1.5-end-between-frames" {
+					got = append(got, fmt.Sprintf("%s #%d", f.ID, f.Frame-1)) // behind that of the server
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("found %q, want %q", got, tt.want)
+			}
+			if n := int64(report.Client.Frames); n != tt.frames {
+				t.Errorf("%d frames, want %d", n, tt.frames)
+			}
+			cutEverywhere(t, capture.Options{}, steps)
+		})
 	}
 }
 

@@ -80,7 +80,7 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
 			if s.doubts(&ev) {
 				unread := len(in) + len(b)
 				s.offset -= int64(unread)
-				a.searchAgain(s, m)
+				a.suspect(s, m, &ev)
 				return all - unread
 			}
 			a.onEvent(s, m, &ev)
@@ -370,6 +370,7 @@ func (a *Analyser) gap(s *side, m mark, n int64) {
 	if n == 0 {
 		return
 	}
+	a.distrust(s)
 	at := s.offset
 	s.lossy = true
 	s.backInStep = false

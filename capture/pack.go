@@ -195,7 +195,7 @@ func (s *side) atRest() bool {
 	case stateFrames:
 		return !s.inFrame && !s.inMessage && !s.frame.Cut
 	case stateHead, stateFresh:
-		return len(s.head) == 0 && s.ex == nil && s.lost == nil && len(s.held) == 0
+		return len(s.head) == 0 && s.ex == nil && s.lost == nil && s.suspect == nil && len(s.held) == 0
 	case stateOpaque:
 		return s.lost == nil
 	}

@@ -7,7 +7,7 @@ var diagnoses = []Diagnosis{
 	{"capture-idle-timeout", "IdleTimeout", 0, "", Warning,
 		"Something is sent, if only a Ping, more often than the shortest idle timeout on the way.",
 		"The connection ends a round time after the last bytes; load balancers, proxies, firewalls and the endpoints themselves have such timeouts.",
-		"Send a Ping in half that time from one side, or raise the timeout of what stands in between."},
+		"Send a Ping in half that time from one side, or raise the timeout of what stands in between (nginx: proxy_read_timeout; HAProxy: timeout tunnel; AWS: the load balancer's idle timeout)."},
 	{"capture-unanswered-pings", "UnansweredPings", 6455, "5.5.2", Warning,
 		"Each Ping is answered by a Pong within its sender's patience.",
 		"The side that pings closes while its Pings wait: the other side hangs, reads too slowly, or its bytes no longer arrive.",

@@ -80,6 +80,7 @@ type endState struct {
 	closes   [2]*Close
 	answered time.Time
 	tcp      mark // the first end of TCP
+	tcpBy    Party
 	reset    Party
 	lastOf   [2]time.Time // the sides' last bytes before the first act
 	waiting  [2]int       // unanswered Pings at that time
@@ -153,7 +154,7 @@ func (a *Analyser) endSide(s *side, m mark, how How) {
 		s.ended = how
 	}
 	if how != Stopped && a.end.tcp.at.IsZero() {
-		a.end.tcp = m
+		a.end.tcp, a.end.tcpBy = m, s.party()
 	}
 	if how == RST && a.end.reset == "" {
 		a.end.reset = s.party()
@@ -256,9 +257,30 @@ func (a *Analyser) noResponse(m mark) {
 	}
 	for _, ex := range a.exchanges {
 		ex.Cut = true
+		a.explainSilence(ex, m)
 		a.tellExchange(ex, m, Client)
 	}
 	a.exchanges = nil
+}
+
+// explainSilence says who ended TCP before there was a response to an upgrade,
+// if the request was one that deserved it and the capture has all there was.
+func (a *Analyser) explainSilence(ex *exchange, m mark) {
+	server := &a.sides[wire.Server]
+	if !ex.upgrade || ex.responded || ex.broken.Fatal() != 0 || server.lossy || len(server.head) > 0 || a.end.tcp.at.IsZero() {
+		return
+	}
+	f := broke(rfc.SwitchingProtocols, Server, "the end of TCP in place of a response, "+duration.Words(since(ex.sentAt.at, a.end.tcp.at))+" after the request")
+	f.Mistake = "no HTTP server listens on this port, it wants TLS, or it hung up on the request"
+	f.Do = "Check the port, and whether it wants wss:// in place of ws://; then the server's log."
+	if a.end.tcpBy == Client {
+		f.Fault, f.Seen = Unknown, "no response for "+duration.Words(since(ex.sentAt.at, a.end.tcp.at))+", when the client ended TCP"
+		f.Mistake = "the client's patience ended, or its program did"
+		f.Do = "Look at what the server did with the request in that time; allow for it in the client's timeout."
+	}
+	f.At, f.Packet, f.From = m.at, m.packet, a.end.tcpBy
+	ex.broken.Add(f.Rule)
+	ex.findings = append(ex.findings, f)
 }
 
 // finish tells what Report finds unfinished.
@@ -531,7 +553,7 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		case "a proxy":
 			who = "the proxy on the " + string(e.Began) + "'s side"
 		default:
-			who = e.Proxy + ", on the " + string(e.Began) + "'s side,"
+			who = "the proxy on the " + string(e.Began) + "'s side, " + e.Proxy + ","
 		}
 		w = fmt.Sprintf("%s %s without a Close, %s.", capital(who), what, after)
 	}

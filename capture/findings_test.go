@@ -130,6 +130,25 @@ func TestFindings(t *testing.T) {
 		{"301", capture.Options{}, refused("301 Moved Permanently", "Location: https://a.example/chat/"), []wanted{{switching, capture.Error, capture.Unknown, `Location "https://a.example/chat/"`}}},
 		{"400", capture.Options{}, refused("400 Bad Request"), []wanted{{switching, capture.Error, capture.Client, "did not like the request"}}},
 		{"400 of a TLS port", capture.Options{}, refused("400 The plain HTTP request was sent to HTTPS port"), []wanted{{switching, capture.Error, capture.Client, "TLS port"}}},
+		{"400 of nginx's TLS port", capture.Options{}, asks + `
+			0.1 server http HTTP/1.1 400 Bad Request | Server: nginx/1.22.1 | Content-Length: 67 || <h1>400: The plain HTTP request was sent to HTTPS port</h1> nginx~~~
+			0.2 server fin
+			0.3 client fin`, []wanted{{switching, capture.Error, capture.Client, "Connect with wss://"}}},
+		{"400 to a request that a proxy changed", capture.Options{}, refused("400 Bad Request", "Server: nginx/1.22.1"), []wanted{{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"}}},
+		{"HTTP/1.0 of a proxy", capture.Options{}, `0 client http GET /chat HTTP/1.0 | Host: a.example | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
+			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0
+			0.2 server fin
+			0.3 client fin`, []wanted{
+			{"6455-4.1-request-http11", capture.Error, capture.Between, "proxy_http_version 1.1"},
+			{"6455-4.1-request-upgrade", capture.Error, capture.Between, "the rest of the handshake is there"},
+			{"6455-4.1-request-connection", capture.Error, capture.Between, "the rest of the handshake is there"},
+			{switching, capture.Error, capture.Between, "proxy_http_version 1.1"},
+		}},
+		{"no response", capture.Options{}, asks + "\n0.25 server fin\n0.3 client fin", []wanted{{switching, capture.Error, capture.Server, "in place of a response, 250ms after the request"}}},
+		{"no response but a reset", capture.Options{}, asks + "\n0.25 server rst", []wanted{{switching, capture.Error, capture.Server, "wants TLS"}}},
+		{"no response in time", capture.Options{}, asks + "\n10 client fin\n10.3 server fin", []wanted{{switching, capture.Error, capture.Unknown, "no response for 10s, when the client ended TCP"}}},
+		{"no response that the capture has", capture.Options{}, asks + "\n1 server gap 100\n10 client fin\n10.3 server fin", nil},
+		{"no response yet", capture.Options{}, asks, nil},
 		{"401", capture.Options{}, refused("401 Unauthorized"), []wanted{{switching, capture.Error, capture.Client, "credentials"}}},
 		{"403", capture.Options{}, refused("403 Forbidden"), []wanted{{switching, capture.Error, capture.Unknown, "does not allow this client"}}},
 		{"403 for the origin", capture.Options{}, strings.Replace(refused("403 Forbidden"), " | Upgrade:", " | Origin: https://b.example | Upgrade:", 1),

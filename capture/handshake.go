@@ -148,6 +148,10 @@ func (a *Analyser) awaiting(m mark) *exchange {
 	}
 	ex := &exchange{sentAt: m}
 	ex.Proof = "unknown"
+	if client := &a.sides[wire.Client]; client.state == stateTLS {
+		ex.GotTLS = true
+		ex.Requested, ex.RequestPacket = client.headFirst.at, client.headFirst.packet
+	}
 	a.exchanges = append(a.exchanges, ex)
 	return ex
 }

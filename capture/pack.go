@@ -346,7 +346,7 @@ func (s *side) code(c *coder) {
 
 func (e *endState) code(c *coder) {
 	c.times(&e.quiet, &e.lastPing, &e.answered, &e.lastOf[0], &e.lastOf[1])
-	text(c, &e.began, &e.reset)
+	text(c, &e.began, &e.reset, &e.tcpBy)
 	e.large.code(c)
 	for i := range e.largest {
 		e.largest[i].code(c)

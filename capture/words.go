@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -141,11 +142,14 @@ func (a *Analyser) explainRequest(f *Finding, r *handshake.Request) {
 			return
 		}
 		f.Mistake = "the rest of the handshake is there: something between client and server removed or changed the hop-by-hop headers"
+		if rest && r.Proto == "HTTP/1.0" && len(r.Header["Upgrade"]) == 0 { // no client asks so, and nginx does if it is not told otherwise
+			f.Fault = Between
+		}
 		if trace != "" {
 			f.Fault = Between
 			f.Mistake += "; " + quoteShort(trace) + " shows that a proxy was on the way"
 		}
-		f.Do = "Tell the reverse proxy to speak HTTP/1.1 to its upstream and to pass Upgrade and Connection on (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")."
+		f.Do = passOn
 	}
 }
 
@@ -175,14 +179,32 @@ func (a *Analyser) explainResponse(f *Finding, r *handshake.Response, ex *exchan
 	}
 }
 
+// explainBody looks for the reason of a refusal in what the response says, when
+// all of it has come.
+func explainBody(ex *exchange) {
+	if ex.ResponseBody == nil || ex.Status != 400 || !bytes.Contains(bytes.ToLower(ex.ResponseBody.Bytes), []byte("to https port")) && !bytes.Contains(bytes.ToLower(ex.ResponseBody.Bytes), []byte("to an https server")) {
+		return
+	}
+	for i := range ex.findings {
+		if f := &ex.findings[i]; f.Rule == rfc.SwitchingProtocols {
+			plainToTLS(f)
+		}
+	}
+}
+
+// plainToTLS says that a client spoke in the clear to a server that wants TLS.
+func plainToTLS(f *Finding) {
+	f.Fault = Client
+	f.Mistake = "plain HTTP was spoken to a TLS port"
+	f.Do = "Connect with wss:// instead of ws://, or to the port on which the server takes plain connections."
+}
+
 // explainRefusal looks for the reason of a refusal in what else is known.
 func (a *Analyser) explainRefusal(f *Finding, r *handshake.Response, ex *exchange) {
 	reason := strings.ToLower(r.Reason)
 	switch {
 	case (r.Status == 400 || r.Status == 497) && strings.Contains(reason, "https"):
-		f.Fault = Client
-		f.Mistake = "plain HTTP was spoken to a TLS port"
-		f.Do = "Connect with wss:// instead of ws://."
+		plainToTLS(f)
 	case ex.broken.Fatal() != 0 && ex.broken.Fatal().Info().Binds == rfc.Client && ex.broken.Fatal() != rfc.OriginAllowed:
 		rule := ex.broken.Fatal()
 		f.Fault = Client
@@ -200,8 +222,15 @@ func (a *Analyser) explainRefusal(f *Finding, r *handshake.Response, ex *exchang
 				ex.findings[i].Severity = Warning
 			}
 		}
+	case (r.Status == 200 || r.Status == 400 || r.Status == 426) && proxyTrace(r.Header) != "": // to a request that is right
+		f.Fault = Between
+		f.Mistake += "; " + quoteShort(proxyTrace(r.Header)) + " shows that a proxy was on the way, and the request was right when it came to it"
+		f.Do = passOn
 	}
 }
+
+// passOn is what makes a proxy let an upgrade through.
+const passOn = "Tell the reverse proxy to speak HTTP/1.1 to its upstream and to pass Upgrade and Connection on (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")."
 
 // requestMistake returns the first finding about the request.
 func requestMistake(ex *exchange) Finding {

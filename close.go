@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"time"
 
@@ -148,6 +149,24 @@ func (c *Conn) lose(err error) error {
 	return c.Cause()
 }
 
+// outlive ends the connection of a peer that has ended its side of the stream.
+// What it has sent before is answered, as long as it takes the answers.
+func (c *Conn) outlive() error {
+	gone := transportCause(io.EOF)
+	c.opts.Trace.lost(c, gone)
+	switch {
+	case !c.end(c.lost(gone)):
+	case c.flushed():
+		c.closeTransport()
+	default:
+		go func() {
+			c.awaitFlushed(nil)
+			c.closeTransport()
+		}()
+	}
+	return c.Cause()
+}
+
 // cut ends the connection and its transport at once.
 func (c *Conn) cut(err error) {
 	c.end(c.lost(err))
@@ -212,6 +231,25 @@ func (c *Conn) flushed() bool {
 	return !c.queue.flushing
 }
 
+// awaitFlushed waits until nothing waits to be sent, and reports whether that
+// came before the timeout.
+func (c *Conn) awaitFlushed(timeout <-chan time.Time) bool {
+	for {
+		c.mu.Lock()
+		if !c.queue.flushing {
+			c.mu.Unlock()
+			return true
+		}
+		room := c.queue.waitRoom()
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-timeout:
+			return false
+		}
+	}
+}
+
 // drainAndHangUp waits until what waits is sent and, if it is to drain, until the
 // peer has ended the TCP connection, each for lingerTime at most, and ends the
 // transport.
@@ -220,28 +258,20 @@ func (c *Conn) drainAndHangUp(drain bool) {
 	defer c.closeTransport()
 	timeout := time.NewTimer(lingerTime)
 	defer timeout.Stop()
-	for {
-		c.mu.Lock()
-		if !c.queue.flushing {
-			c.mu.Unlock()
-			break
-		}
-		room := c.queue.waitRoom()
-		c.mu.Unlock()
-		select {
-		case <-room:
-		case <-timeout.C:
-			return
-		}
-	}
-	if !drain {
+	if !c.awaitFlushed(timeout.C) || !drain {
 		return
 	}
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && c.role == wire.Server {
 		half.CloseWrite()
 		c.opts.Trace.transport(c, TransportFinished)
 	}
-	c.transport.wake.next(&c.transport) // the end of a reader's context is none of this
+	select {
+	case c.reading <- struct{}{}: // the end has woken the one who reads
+	case <-timeout.C:
+		return
+	}
+	defer c.unlockReading()
+	c.stopWatching() // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := parkedBuffers.Get().(*buffer)
 	defer parkedBuffers.Put(buf)

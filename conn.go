@@ -167,6 +167,16 @@ func (c *Conn) Cause() error {
 	return c.cause
 }
 
+// over returns the Cause if the connection has ended.
+func (c *Conn) over() error {
+	select {
+	case <-c.done:
+		return c.Cause()
+	default:
+		return nil
+	}
+}
+
 // RTT returns the round-trip time that the last answered Ping took, or 0.
 func (c *Conn) RTT() time.Duration { return time.Duration(c.rtt.Load()) }
 

@@ -1,6 +1,9 @@
 package websocket
 
-import "io"
+import (
+	"io"
+	"net"
+)
 
 // SetNonce makes Dial use the nonce, and so a key that is known beforehand.
 func (o *DialOptions) SetNonce(nonce [16]byte) { o.nonce = func() [16]byte { return nonce } }
@@ -66,3 +69,6 @@ func (c *Conn) Watch() { c.transport.startWatching() }
 // Watched reports whether the poller looks at the connection's socket. Nobody
 // reads meanwhile.
 func (c *Conn) Watched() bool { return c.transport.watched() }
+
+// Transport returns the connection below.
+func (c *Conn) Transport() net.Conn { return c.transport.nc }

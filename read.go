@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"net"
 	"os"
 	"slices"
 
@@ -301,12 +300,12 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 		c.assembling.Store(now())
 	}
 	for {
-		select {
-		case <-c.done:
-			return c.Cause()
-		default:
+		err := c.watch(ctx)
+		// Asked behind watch, which may have undone what the end does to wake a read.
+		if cause := c.over(); cause != nil {
+			return cause
 		}
-		if err := c.watch(ctx); err != nil {
+		if err != nil {
 			return err
 		}
 		c.waiting.Store(now())
@@ -319,14 +318,21 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 			c.traceReceived(b)
 			c.in = b
 			return nil
-		case !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed):
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// Of the context, the end or the heartbeat, or left by somebody on the
+			// transport.
+			c.compactReading()
+			c.stopWatching()
+			c.transport.wake.clear(&c.transport)
+		default:
+			if cause := c.over(); cause != nil {
+				return cause
+			}
+			if errors.Is(err, io.EOF) {
+				return c.outlive()
+			}
 			return c.lose(transportCause(err))
-		case ctx.Err() != nil:
-			return ctx.Err()
 		}
-		// The wake-up was the heartbeat's, or meant for another context.
-		c.compactReading()
-		c.stopWatching()
 	}
 }
 

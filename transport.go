@@ -197,6 +197,15 @@ func (w *wakeup) next(t *transport) int {
 	return w.turn
 }
 
+// clear is next for a read that was interrupted, by whomever.
+func (w *wakeup) clear(t *transport) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.turn++
+	t.resume()
+	w.set = false
+}
+
 // poke ends the read of the turn, unless the turn is over.
 func (w *wakeup) poke(t *transport, turn int) {
 	w.mu.Lock()

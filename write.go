@@ -126,12 +126,7 @@ func (c *Conn) flushDeferred() {
 func (c *Conn) writeError(err error) error {
 	switch {
 	case err == nil:
-		select {
-		case <-c.done:
-			return c.Cause()
-		default:
-			return nil
-		}
+		return c.over()
 	case errors.Is(err, wire.ErrClosed):
 		if cause := c.Cause(); cause != nil {
 			return cause

@@ -46,8 +46,8 @@ type Analyser struct {
 // work is what an Analyser needs while it works.
 type work struct {
 	sides     [2]side
-	witness   *wire.Witness // nil before the connection is open
-	spare     *wire.Witness // one to use
+	witness   *wire.Witness // judge; nil before the connection is open
+	judge     wire.Witness
 	exchanges []*exchange   // without a whole response, oldest first
 	opened    []byte        // the handshake that opened the connection; see packHandshake
 	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
@@ -70,8 +70,16 @@ type work struct {
 
 func newWork() *work {
 	w := new(work)
-	w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server
+	w.begin()
 	return w
+}
+
+func (w *work) begin() { w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server }
+
+// witnesses begins to judge the frames, or goes on in the state.
+func (w *work) witnesses(limits wire.Limits, state wire.WitnessState) {
+	w.witness = &w.judge
+	w.witness.Resume(limits, state)
 }
 
 // New returns an Analyser that passes each record to emit, which may be nil

@@ -37,6 +37,7 @@ const (
 	sureBits   = 48      // not to doubt it any more
 	headerBits = 5       // that a header fits
 	faultBits  = 10      // against it that one does not: few peers break rules
+	maxRow     = 64      // headers that are looked at from one candidate on
 	maxSearch  = 1 << 20 // bytes in which an unknown protocol is searched for frames
 )
 
@@ -332,6 +333,9 @@ type candidate struct {
 	deflate bool  // RSV1 may be set
 	before  int64 // bytes that were searched before b
 	final   bool  // nothing comes behind b before it must be decided
+
+	seen    []uint64 // a bit for each byte of b at which a header of a row begins
+	weighed int      // headers, in all rows
 }
 
 func (c candidate) prefix(n int) candidate {
@@ -344,12 +348,16 @@ func (c candidate) prefix(n int) candidate {
 // in the payload of a frame that may have begun with a packet and has not ended.
 func (c *candidate) best() (at int, over, score float64, frames int) {
 	at = -1
+	c.seen = make([]uint64, len(c.b)/64+1)
 	packets := float64(c.before) / typicalPacket
 	next := 0 // of starts
 	for i := range c.b {
 		start := next < len(c.starts) && c.starts[next] == i
 		if start {
 			next++
+		}
+		if !start && c.wasSeen(i) {
+			continue // the row that it stands in has more evidence, at less cost
 		}
 		if !c.mayBegin(c.b[i:]) {
 			continue
@@ -389,7 +397,9 @@ func (c *candidate) mayBegin(b []byte) bool {
 // what was known before included.
 func (c *candidate) evidence(i int, before float64) (score float64, frames, end int) {
 	var seen [8][]byte
-	for i < len(c.b) && score < 64 {
+	for i < len(c.b) && score < 64 && frames < maxRow {
+		c.weighed++
+		c.seen[i/64] |= 1 << (i % 64)
 		h, n := frame.Parse(c.b[i:])
 		if n == 0 && (len(c.b)-i < 2 || c.mayBegin(c.b[i:])) {
 			break
@@ -441,9 +451,13 @@ func (c *candidate) goesOn(length uint64, before float64) bool {
 	if length >= uint64(len(c.b)) {
 		return c.final && length == uint64(len(c.b))
 	}
+	c.seen = make([]uint64, len(c.b)/64+1)
 	score, _, _ := c.evidence(int(length), before-faultBits)
 	return score >= faultBits
 }
+
+// wasSeen reports whether a header at i was part of a row that was weighed.
+func (c *candidate) wasSeen(i int) bool { return c.seen[i/64]>>(i%64)&1 != 0 }
 
 // packetEnds reports whether a packet is known to end at i.
 func (c *candidate) packetEnds(i int) bool {

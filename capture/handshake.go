@@ -222,7 +222,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 }
 
 func (a *Analyser) openWitness(m mark) {
-	a.witness = wire.NewWitness(a.o.Limits)
+	a.witnesses(a.o.Limits, wire.WitnessState{})
 	a.numbers.opened = m.at
 	a.end.quiet = m.at
 }

@@ -57,7 +57,12 @@ type Numbers struct {
 	Missing     int64         `json:"missing_bytes"`   // in gaps whose size is known
 	Gaps        int           `json:"gaps"`            // of them and of others
 	Skipped     int64         `json:"skipped_bytes"`   // came, and were not understood
-	payload     uint64        // of all frames
+}
+
+// tally is a side's Numbers as they grow.
+type tally struct {
+	Numbers
+	payload     uint64 // of all frames
 	rtts, sizes spread
 	responses   spread
 }
@@ -107,7 +112,8 @@ func (s *spread) median() time.Duration {
 	if len(s.sample) == 0 {
 		return 0
 	}
-	sorted := slices.Sorted(slices.Values(s.sample))
+	sorted := slices.Clone(s.sample)
+	slices.Sort(sorted)
 	return time.Duration(sorted[(len(sorted)-1)/2])
 }
 
@@ -118,7 +124,7 @@ func (s *spread) sum() Spread {
 
 // numbers is the Report as it grows.
 type numbers struct {
-	sides      [2]Numbers
+	sides      [2]tally
 	first      time.Time
 	lastByte   time.Time
 	lastOf     [2]time.Time
@@ -269,6 +275,6 @@ func (a *Analyser) sum() *Report {
 			s.ByteRate = float64(s.HeaderBytes+s.payload) / open
 		}
 	}
-	r.Client, r.Server = n.sides[wire.Client], n.sides[wire.Server]
+	r.Client, r.Server = n.sides[wire.Client].Numbers, n.sides[wire.Server].Numbers
 	return r
 }

@@ -236,10 +236,7 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 		binary.BigEndian.PutUint32(s.LastKey[:], key)
 	}
 	if !c.writing {
-		if w.witness = w.spare; w.witness == nil {
-			w.witness = new(wire.Witness)
-		}
-		w.witness.Resume(a.o.Limits, *state)
+		w.witnesses(a.o.Limits, *state)
 		w.witness.Agree(deflate.Params{
 			ClientNoContextTakeover: w.sides[wire.Client].inflater.fresh,
 			ServerNoContextTakeover: w.sides[wire.Server].inflater.fresh,

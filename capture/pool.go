@@ -1,7 +1,5 @@
 package capture
 
-import "github.com/wiretrue/websocket/wire"
-
 // A Pool bounds the memory of many Analysers that share it by Options.Pool: a
 // given number of them are awake, and of the others, which have not been called
 // for longest, no more is kept than they need to go on, some hundred bytes. An
@@ -112,25 +110,21 @@ func (a *Analyser) leave() {
 	a.slot, a.work = 0, nil
 }
 
-// recycle keeps the work, and its buffers if they are not large, for another
+// recycle keeps the work, and its buffers if they are small, for another
 // Analyser.
 func (p *Pool) recycle(w *work) {
-	const most = 8 << 10
-	if len(p.free) >= 16 {
+	const most = 512
+	if len(p.free) >= p.most {
 		return
-	}
-	spare := w.spare
-	if w.witness != nil {
-		spare = w.witness
 	}
 	var buffers [4][]byte
 	for i := range w.sides {
 		buffers[2*i], buffers[2*i+1] = w.sides[i].payload, w.sides[i].joined
 	}
-	*w = work{spare: spare}
+	*w = work{}
+	w.begin()
 	for i := range w.sides {
 		s := &w.sides[i]
-		s.role = wire.Role(i)
 		if b := buffers[2*i]; cap(b) <= most {
 			s.payload = b[:0]
 		}

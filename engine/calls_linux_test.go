@@ -87,6 +87,9 @@ func lacking(t testing.TB, reason string) {
 
 // What an echoed message costs in system calls, counted by strace.
 func TestSystemCalls(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes calls of its own")
+	}
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		lacking(t, "no strace")

@@ -244,14 +244,14 @@ func (l *loop) serve(c *Conn) {
 
 // accepted takes a new connection of the loop's listener.
 func (l *loop) accepted(fd int) {
+	if !l.server.conns.Enter() {
+		closeFD(fd)
+		return
+	}
 	c := &Conn{service: &l.server.Service, server: l.server, loop: l, fd: int32(fd), slot: -1}
 	c.sender.Role = wire.Server
 	if len(l.server.loops) > 1 {
 		c.loop = l.server.nextLoop()
-	}
-	if !l.server.enter(c) {
-		closeFD(fd)
-		return
 	}
 	if c.loop == l {
 		l.event(c, todoOpen)

@@ -101,7 +101,7 @@ func (t *turn) handle(c *Conn, todo uint32) {
 // finish ends the turn: what it has counted is noted, what was written is sent.
 func (t *turn) finish(c *Conn) {
 	c.mu.Lock()
-	c.inTurn, c.deferring = false, never
+	c.inTurn, c.deferring = false, false
 	c.received.add(&t.received)
 	t.received, t.view = counts{}, nil
 	c.flush()
@@ -110,7 +110,6 @@ func (t *turn) finish(c *Conn) {
 	c.mu.Unlock()
 	if cut {
 		t.obey(c)
-		empty = true
 	}
 	if c.phase == lingering && empty {
 		t.hangUp(c)
@@ -364,12 +363,7 @@ func (t *turn) deliver(c *Conn, typ websocket.MessageType, payload []byte, more 
 	}
 	if t.blocking {
 		c.mu.Lock()
-		switch {
-		case !more:
-			c.deferring = never
-		case c.deferring == never:
-			c.deferring = may
-		}
+		c.deferring = more
 		c.mu.Unlock()
 	}
 	c.service.OnMessage(c, typ, payload)

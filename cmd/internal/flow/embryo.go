@@ -44,6 +44,7 @@ func (t *Tracker) gestate(c *Conn, s *packet.Segment, fromA bool, now int64) {
 	e := c.embryo
 	if len(e.held) == 0 {
 		t.embryos = append(t.embryos, c)
+		e.held, t.spare = t.spare, nil
 	}
 	h := heldSegment{*s, fromA, now}
 	h.Options, h.Payload = bytes.Clone(s.Options), bytes.Clone(s.Payload)
@@ -153,6 +154,8 @@ func (t *Tracker) understand(c *Conn) {
 			t.replay(c, e.held[i:i+1])
 		}
 	}
+	clear(e.held)
+	t.spare = e.held[:0]
 }
 
 func (t *Tracker) replay(c *Conn, held []heldSegment) {

@@ -25,10 +25,11 @@ type Tracker struct {
 	recent   *Conn // the last one used
 	newest   *Conn // list by activity
 	oldest   *Conn
-	embryos  []*Conn // waiting to be understood, by age; may hold gone ones
-	holders  []*Conn // with holes; may hold ones without
-	closed   []*Conn // by age; may hold gone ones
-	now      int64   // capture time
+	embryos  []*Conn       // waiting to be understood, by age; may hold gone ones
+	spare    []heldSegment // empty, for the next embryo
+	holders  []*Conn       // with holes; may hold ones without
+	closed   []*Conn       // by age; may hold gone ones
+	now      int64         // capture time
 	swept    int64
 	buffered int
 }

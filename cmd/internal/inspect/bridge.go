@@ -84,10 +84,12 @@ func (b *bridge) Data(fc *flow.Conn, dir flow.Dir, run flow.Run) {
 func (c *Conn) data(dir flow.Dir, run flow.Run) {
 	h := &c.half[dir]
 	h.next = run.Offset + int64(len(run.Data))
-	if c.session == nil && !c.plain() {
-		c.session = tlsview.NewSession(c.of.o.Keys, tlsBridge{c}, &tlsview.Options{Hold: c.of.o.HoldForKeys})
+	if c.session == nil && !h.clear {
+		if h.clear = !tlsview.MayBegin(run.Data); !h.clear {
+			c.speakTLS(dir)
+		}
 	}
-	if h.raw || c.plain() {
+	if h.raw || h.clear {
 		c.bytes(dir, stamp{run.Time, run.Packet}, run.Data)
 	} else {
 		c.session.Data(dir, run)
@@ -96,6 +98,14 @@ func (c *Conn) data(dir flow.Dir, run flow.Run) {
 		}
 	}
 	c.arrived(dir)
+}
+
+// speakTLS begins to follow TLS, which the direction may speak.
+func (c *Conn) speakTLS(dir flow.Dir) {
+	c.session = tlsview.NewSession(c.of.o.Keys, tlsBridge{c}, &tlsview.Options{Hold: c.of.o.HoldForKeys})
+	if peer := dir.Reverse(); c.half[peer].clear {
+		c.session.Clear(peer)
+	}
 }
 
 // plain reports whether neither direction speaks TLS. A session then has
@@ -220,7 +230,7 @@ func (c *Conn) net(ev flow.Event, kind capture.NetKind, d time.Duration, bytes i
 
 func (c *Conn) gap(ev flow.Event) {
 	switch {
-	case c.session != nil && !c.half[ev.Dir].raw:
+	case c.session != nil && !c.half[ev.Dir].raw && !c.half[ev.Dir].clear:
 		c.session.Gap(ev.Dir, ev.Offset, ev.Length, ev.Packet, ev.Time)
 	default:
 		c.analyser.Gap(roleOf(ev.Dir), ev.Time, ev.Packet, ev.Length)

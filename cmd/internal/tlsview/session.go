@@ -311,14 +311,25 @@ func isHeader(b []byte) bool {
 	return b[0] >= byte(ChangeCipherSpec) && b[0] <= byte(Heartbeat) && b[1] == 3 && b[2] <= 4 && recordLen(b) <= headerLen+maxBody
 }
 
+// MayBegin reports whether a direction that begins with b may speak TLS, or
+// go on in the middle of it. One that may not needs no Session.
+func MayBegin(b []byte) bool {
+	start := [headerLen + 1]byte{1: 3, 5: 1}
+	n := copy(start[:], b)
+	return n == 0 || isHeader(start[:]) && (n <= headerLen || recordLen(b) > headerLen)
+}
+
+// Clear tells that a direction does not speak TLS. Its bytes need not be given
+// to the Session.
+func (s *Session) Clear(dir flow.Dir) { s.half[dir].mode = clear }
+
 // decide finds out whether the direction speaks TLS. It returns false when
 // more bytes are needed.
 func (s *Session) decide(dir flow.Dir, b []byte) bool {
 	h := &s.half[dir]
 	var start [headerLen + 1]byte
-	start[1], start[5] = 3, 1
 	n := copy(start[:], b)
-	if !isHeader(start[:]) || n > headerLen && recordLen(b) == headerLen {
+	if !MayBegin(b) {
 		s.pass(dir)
 		return true
 	}

@@ -48,9 +48,9 @@ type work struct {
 	sides     [2]side
 	witness   *wire.Witness // judge; nil before the connection is open
 	judge     wire.Witness
-	exchanges []*exchange   // without a whole response, oldest first
-	opened    []byte        // the handshake that opened the connection; see packHandshake
-	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
+	exchanges []*exchange // without a whole response, oldest first
+	opened    []byte      // the handshake that opened the connection; see packHandshake
+	deflate   bool        // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
 
@@ -74,7 +74,9 @@ func newWork() *work {
 	return w
 }
 
-func (w *work) begin() { w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server }
+func (w *work) begin() {
+	w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server
+}
 
 // witnesses begins to judge the frames, or goes on in the state.
 func (w *work) witnesses(limits wire.Limits, state wire.WitnessState) {

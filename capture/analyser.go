@@ -48,9 +48,9 @@ type work struct {
 	sides     [2]side
 	witness   *wire.Witness // judge; nil before the connection is open
 	judge     wire.Witness
-	exchanges []*exchange   // without a whole response, oldest first
-	opened    []byte        // the handshake that opened the connection; see packHandshake
-	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
+	exchanges []*exchange // without a whole response, oldest first
+	opened    []byte      // the handshake that opened the connection; see packHandshake
+	deflate   bool        // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
 
@@ -62,8 +62,9 @@ type work struct {
 
 	net     netFacts
 	end     endState
-	ended   *Ending  // once it has been told
-	keys    []string // of this connection's earlier handshakes
+	ended   *Ending   // once it has been told
+	keys    []string  // of this connection's earlier handshakes
+	traces  [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none
 	numbers numbers
 }
 
@@ -73,7 +74,9 @@ func newWork() *work {
 	return w
 }
 
-func (w *work) begin() { w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server }
+func (w *work) begin() {
+	w.sides[wire.Client].role, w.sides[wire.Server].role = wire.Client, wire.Server
+}
 
 // witnesses begins to judge the frames, or goes on in the state.
 func (w *work) witnesses(limits wire.Limits, state wire.WitnessState) {
@@ -324,6 +327,7 @@ type side struct {
 	lostMark mark
 	lossy    bool // bytes of it are unknown
 	doubt    int  // bits of evidence that a guess lacks; not positive: none
+	suspect  *suspicion
 }
 
 func (a *Analyser) peer(s *side) *side { return &a.sides[s.role.Peer()] }

@@ -94,6 +94,9 @@ func New(o Options, emit func(Record)) *Analyser {
 	o.Findings = orDefault(o.Findings, 200)
 	o.Inflate = orDefault(o.Inflate, 16<<20)
 	o.ControlRate = orDefault(o.ControlRate, 1000)
+	if o.Pool != nil {
+		o.Pool.all++
+	}
 	return &Analyser{o: o, emits: emit}
 }
 
@@ -375,6 +378,9 @@ func (a *Analyser) Report() *Report {
 		a.finish()
 		a.report = a.sum()
 		a.leave()
+		if a.o.Pool != nil {
+			a.o.Pool.all--
+		}
 	}
 	return a.report
 }

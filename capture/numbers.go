@@ -62,9 +62,8 @@ type Numbers struct {
 // tally is a side's Numbers as they grow.
 type tally struct {
 	Numbers
-	payload     uint64 // of all frames
-	rtts, sizes spread
-	responses   spread
+	payload                uint64 // of all frames
+	rtts, sizes, responses sample // for the medians
 }
 
 // Spread is the spread of many values. Of more than some hundred values the
@@ -77,49 +76,44 @@ type Spread struct {
 	Sum    int64  `json:"sum"`
 }
 
-// spread collects values in bounded memory: when the sample is full, every
-// second value of it stays, and from then on half as many are taken.
-type spread struct {
-	Spread
-	sample []int64
+// sample collects some of the values of a Spread, in bounded memory: when it is
+// full, every second value of it stays, and from then on half as many are
+// taken.
+type sample struct {
+	values []int64
 	every  uint64
 }
 
 const maxSample = 256
 
-func (s *spread) add(v int64) {
+func (s *Spread) add(v int64, kept *sample) {
 	if s.Count == 0 {
-		s.Min, s.Max, s.every = v, v, 1
+		s.Min, s.Max, kept.every = v, v, 1
 	}
 	s.Min, s.Max = min(s.Min, v), max(s.Max, v)
-	if s.Count%s.every == 0 {
-		if len(s.sample) == maxSample {
+	if s.Count%kept.every == 0 {
+		if len(kept.values) == maxSample {
 			for i := range maxSample / 2 {
-				s.sample[i] = s.sample[2*i]
+				kept.values[i] = kept.values[2*i]
 			}
-			s.sample = s.sample[:maxSample/2]
-			s.every *= 2
+			kept.values = kept.values[:maxSample/2]
+			kept.every *= 2
 		}
-		if s.Count%s.every == 0 {
-			s.sample = append(s.sample, v)
+		if s.Count%kept.every == 0 {
+			kept.values = append(kept.values, v)
 		}
 	}
 	s.Count++
 	s.Sum += v
 }
 
-func (s *spread) median() time.Duration {
-	if len(s.sample) == 0 {
+func (s *sample) median() int64 {
+	if len(s.values) == 0 {
 		return 0
 	}
-	sorted := slices.Clone(s.sample)
+	sorted := slices.Clone(s.values)
 	slices.Sort(sorted)
-	return time.Duration(sorted[(len(sorted)-1)/2])
-}
-
-func (s *spread) sum() Spread {
-	s.Median = int64(s.median())
-	return s.Spread
+	return sorted[(len(sorted)-1)/2]
 }
 
 // numbers is the Report as it grows.
@@ -215,13 +209,19 @@ func (n *numbers) message(from wire.Role, m *Message) {
 		}
 	}
 	if m.NotInflated == "" {
-		s.sizes.add(int64(min(m.Size, 1<<62)))
+		s.Sizes.add(int64(min(m.Size, 1<<62)), &s.sizes)
 	}
 }
 
-func (n *numbers) rtt(from wire.Role, d time.Duration) { n.sides[from].rtts.add(int64(d)) }
+func (n *numbers) rtt(from wire.Role, d time.Duration) {
+	s := &n.sides[from]
+	s.RTT.add(int64(d), &s.rtts)
+}
 
-func (n *numbers) response(to wire.Role, d time.Duration) { n.sides[to].responses.add(int64(d)) }
+func (n *numbers) response(to wire.Role, d time.Duration) {
+	s := &n.sides[to]
+	s.Response.add(int64(d), &s.responses)
+}
 
 func (n *noted) finding(f *Finding, most int) {
 	if n.counts == nil {
@@ -263,7 +263,7 @@ func (a *Analyser) sum() *Report {
 		s := &n.sides[role]
 		s.HeadBytes = uint64(n.heads[role])
 		s.Skipped = n.skipped[role]
-		s.RTT, s.Sizes, s.Response = s.rtts.sum(), s.sizes.sum(), s.responses.sum()
+		s.RTT.Median, s.Sizes.Median, s.Response.Median = s.rtts.median(), s.sizes.median(), s.responses.median()
 		if s.Deflated > 0 {
 			s.Compression = float64(s.Inflated) / float64(s.Deflated)
 		}

@@ -166,27 +166,57 @@ func (a *Analyser) pack() bool {
 		return false
 	}
 	first := w.numbers.first
-	c := coder{writing: true, base: first.Unix(), where: first.Location()}
-	if p := a.o.Pool; p != nil {
-		c.b = p.bytes[:0]
-	}
+	c := coder{writing: true, base: first.Unix(), where: first.Location(), b: a.o.Pool.bytes[:0]}
 	c.b = binary.AppendVarint(c.b, c.base)
 	a.code(&c, &state)
-	a.saved = append(a.saved[:0], c.b...)
-	if p := a.o.Pool; p != nil {
-		p.bytes = c.b
-	}
+	written := len(c.b)
+	c.b = squeeze(c.b, c.b)
+	a.saved = bytes.Clone(c.b[written:])
+	a.o.Pool.bytes = c.b
 	a.where = c.where
 	return true
 }
 
 // unpack makes the work, which is new, what it was.
 func (a *Analyser) unpack() {
-	c := coder{b: a.saved, where: a.where}
+	p := a.o.Pool
+	p.bytes = stretch(p.bytes[:0], a.saved)
+	c := coder{b: p.bytes, where: a.where}
 	c.int64(&c.base)
 	var state wire.WitnessState
 	a.code(&c, &state)
-	a.saved = a.saved[:0]
+	a.saved = nil
+}
+
+// squeeze appends b to dst, with the number of zeros for each row of them:
+// most fields are 0.
+func squeeze(dst, b []byte) []byte {
+	for i := 0; i < len(b); i++ {
+		dst = append(dst, b[i])
+		if b[i] != 0 {
+			continue
+		}
+		n := 1
+		for i+1 < len(b) && b[i+1] == 0 && n < 255 {
+			i++
+			n++
+		}
+		dst = append(dst, byte(n))
+	}
+	return dst
+}
+
+// stretch undoes squeeze.
+func stretch(dst, b []byte) []byte {
+	for i := 0; i < len(b); i++ {
+		if b[i] != 0 {
+			dst = append(dst, b[i])
+			continue
+		}
+		i++
+		dst = append(dst, make([]byte, b[i])...)
+	}
+	return dst
 }
 
 // atRest reports whether nothing is under way in the side.
@@ -390,10 +420,17 @@ func (n *numbers) code(c *coder) {
 		integer(c, &s.LongestIdle)
 		integer(c, &s.Missing)
 		integer(c, &s.Gaps)
-		for _, v := range []*spread{&s.rtts, &s.sizes, &s.responses} {
-			integer(c, &v.Count, &v.every)
-			integer(c, &v.Min, &v.Max, &v.Sum)
-			list(c, &v.sample, func(n *int64) { integer(c, n) })
-		}
+		s.RTT.code(c, &s.rtts)
+		s.Sizes.code(c, &s.sizes)
+		s.Response.code(c, &s.responses)
 	}
+}
+
+func (s *Spread) code(c *coder, kept *sample) {
+	if integer(c, &s.Count); s.Count == 0 {
+		return
+	}
+	integer(c, &kept.every)
+	integer(c, &s.Min, &s.Max, &s.Sum)
+	list(c, &kept.values, func(n *int64) { integer(c, n) })
 }

@@ -7,7 +7,9 @@ package capture
 // stays awake. It makes no difference to what they tell. Analysers of one Pool
 // are for one goroutine together.
 type Pool struct {
-	most  int
+	most  int // awake, of few
+	all   int // Analysers without a Report
+	awake int
 	slots []*Analyser // those that are awake; nil: free
 	hand  int         // the next to look at
 	free  []*work
@@ -15,8 +17,18 @@ type Pool struct {
 }
 
 // NewPool returns a Pool of which so many Analysers are awake, as far as that
-// can be done.
+// can be done, and a quarter of them when there are more than twice as many
+// Analysers without a Report.
 func NewPool(awake int) *Pool { return &Pool{most: max(1, awake)} }
+
+// room returns how many may be awake now. Very many take the room of those
+// awake, which are less likely to be called again soon.
+func (p *Pool) room() int {
+	if p.all > 2*p.most {
+		return max(1, p.most/4)
+	}
+	return p.most
+}
 
 // wake makes the Analyser ready to work.
 func (a *Analyser) wake() {
@@ -34,6 +46,7 @@ func (a *Analyser) wake() {
 // admit gives the Analyser a place, and work.
 func (p *Pool) admit(a *Analyser) {
 	p.tidy()
+	p.awake++
 	if n := len(p.free); n > 0 {
 		a.work, p.free = p.free[n-1], p.free[:n-1]
 	} else {
@@ -56,7 +69,8 @@ func (p *Pool) admit(a *Analyser) {
 // since the last time is passed by. When there are more awake than there should
 // be, it makes more room than is needed.
 func (p *Pool) tidy() {
-	if len(p.slots) < p.most {
+	room := p.room()
+	if len(p.slots) < room {
 		p.hand = len(p.slots)
 		return
 	}
@@ -74,7 +88,7 @@ func (p *Pool) tidy() {
 			p.hand++
 			continue
 		}
-		if len(p.slots) <= p.most {
+		if len(p.slots) <= room {
 			return
 		}
 		p.drop(p.hand)
@@ -105,6 +119,7 @@ func (a *Analyser) rest() bool {
 func (a *Analyser) leave() {
 	if p := a.o.Pool; p != nil && a.slot > 0 {
 		p.slots[a.slot-1] = nil
+		p.awake--
 		p.recycle(a.work)
 	}
 	a.slot, a.work = 0, nil
@@ -114,7 +129,7 @@ func (a *Analyser) leave() {
 // Analyser.
 func (p *Pool) recycle(w *work) {
 	const most = 512
-	if len(p.free) >= p.most {
+	if p.awake+len(p.free) >= p.room() {
 		return
 	}
 	var buffers [4][]byte

@@ -96,7 +96,7 @@ func (a *Analyser) slowPong(s *side, m mark, p pingMark, rtt time.Duration) {
 	if large := &a.end.large; large.from == s.party() && !large.at.Before(p.at) && large.kind == oneFrame {
 		size = max(size, large.size)
 	}
-	median := a.numbers.sides[s.role.Peer()].rtts.median()
+	median := time.Duration(a.numbers.sides[s.role.Peer()].rtts.median())
 	if size < largeFrame || rtt < slowRTT || median > 0 && rtt < 3*median {
 		return
 	}

@@ -238,7 +238,7 @@ func (f *inspectFlags) choice() inspect.Choice {
 		return c
 	}
 	c.Match = func(conn *inspect.Conn, r *capture.Record) bool {
-		return (f.display == nil || f.display.Match(&conn.Names, r)) && (!grep || matchPayload(f.grep, r))
+		return (f.display == nil || f.display.Match(conn.Names(), r)) && (!grep || matchPayload(f.grep, r))
 	}
 	return c
 }

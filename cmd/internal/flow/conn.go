@@ -9,19 +9,15 @@ import (
 
 // process takes a segment of a connection that is understood.
 func (t *Tracker) process(c *Conn, dir Dir, s *packet.Segment, now int64) {
-	h, side := &c.half[dir], &c.Sides[dir]
-	peer := &c.half[dir.Reverse()]
+	h, peer := &c.half[dir], &c.half[dir.Reverse()]
 	st := Stamp{s.Packet, now}
 	c.Last = st
 	c.packets++
 	if h.repeats(s, now) {
-		side.Duplicates++
 		t.event(c, Event{Kind: Duplicate, Dir: dir, Length: int64(s.Length)}, st)
 		return
 	}
-	side.Packets++
-	side.Bytes += int64(s.Length)
-
+	h.heard = true
 	syn, rst := s.Flags.Has(packet.SYN), s.Flags.Has(packet.RST)
 	switch {
 	case rst:
@@ -60,7 +56,6 @@ func (t *Tracker) process(c *Conn, dir Dir, s *packet.Segment, now int64) {
 func (t *Tracker) synchronise(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 	h, side := &c.half[dir], &c.Sides[dir]
 	if h.hasISN {
-		side.Retransmissions++
 		t.event(c, Event{Kind: Retransmission, Dir: dir}, st)
 		return
 	}
@@ -78,14 +73,8 @@ func (t *Tracker) acknowledge(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 	if !peer.based {
 		peer.base(s.Ack)
 	}
-	plain := s.Length == 0 && s.Flags&(packet.SYN|packet.FIN) == 0
-	switch off := peer.offset(s.Ack); {
-	case off > peer.acked:
-		if off-peer.next < maxAhead {
-			peer.acked = off
-		}
-	case off == peer.acked && plain && s.Window == c.half[dir].lastWindow && peer.end > off:
-		c.Sides[dir].DuplicateACKs++
+	if off := peer.offset(s.Ack); off > peer.acked && off-peer.next < maxAhead {
+		peer.acked = off
 	}
 	if c.Established.IsZero() && dir == ToServer && !s.Flags.Has(packet.SYN) &&
 		!c.Sides[ToServer].SYN.IsZero() && !c.Sides[ToClient].SYN.IsZero() {
@@ -95,29 +84,19 @@ func (t *Tracker) acknowledge(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 }
 
 func (t *Tracker) window(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
-	h, side := &c.half[dir], &c.Sides[dir]
+	h := &c.half[dir]
 	h.lastWindow = s.Window
 	if h.isZero == (s.Window == 0) {
 		return
 	}
 	if s.Window == 0 {
 		h.isZero, h.trouble().zeroSince = true, st.Nanos
-		side.ZeroWindows++
 		t.event(c, Event{Kind: ZeroWindow, Dir: dir}, st)
 		return
 	}
-	d := h.stopZeroWindow(side, st.Nanos)
-	t.event(c, Event{Kind: ZeroWindowEnd, Dir: dir, Duration: d}, st)
-}
-
-func (h *half) stopZeroWindow(side *Side, now int64) time.Duration {
-	if !h.isZero {
-		return 0
-	}
 	h.isZero = false
-	d := time.Duration(max(0, now-h.trouble().zeroSince))
-	side.ZeroWindowTime += d
-	return d
+	d := time.Duration(max(0, st.Nanos-h.trouble().zeroSince))
+	t.event(c, Event{Kind: ZeroWindowEnd, Dir: dir, Duration: d}, st)
 }
 
 func (t *Tracker) finish(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
@@ -133,7 +112,6 @@ func (t *Tracker) finish(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 		side.FIN = st
 		t.event(c, Event{Kind: FIN, Dir: dir, Offset: off}, st)
 	case s.Length == 0:
-		side.Retransmissions++
 		t.event(c, Event{Kind: Retransmission, Dir: dir, Offset: off, Acked: h.finAcked()}, st)
 	}
 }

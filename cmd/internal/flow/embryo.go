@@ -38,8 +38,9 @@ func (t *Tracker) gestate(c *Conn, s *packet.Segment, fromA bool, now int64) {
 	if isSYN(s) && !c.embryo.fits(s, fromA) {
 		// What was held belongs to an older connection.
 		t.end(c, PortReused)
-		c = t.create(c.key, s, now)
-		t.recent = c
+		k, _ := keyOf(s.Src, s.Dst)
+		c = t.create(k, s, now)
+		t.recent, t.recentKey = c, k
 	}
 	e := c.embryo
 	if len(e.held) == 0 {

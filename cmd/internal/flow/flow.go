@@ -136,25 +136,10 @@ type Conn struct {
 
 // A Side is what one end of a connection sent.
 type Side struct {
-	Packets     int64
-	Bytes       int64 // payload bytes on the wire, repeated ones included
-	StreamBytes int64 // length of the stream so far, gaps included
-	Missing     int64 // bytes of the stream that the capture does not have
+	StreamBytes int64             // length of the stream so far, gaps included
+	Options     packet.TCPOptions // of the SYN or SYN-ACK; zero when it was not captured
 
-	Retransmissions    int32 // packets that repeat bytes, SYN or FIN
-	RetransmittedBytes int64
-	OutOfOrder         int32 // packets that arrived after later ones
-	Duplicates         int32 // packets captured twice
-	KeepAlives         int32
-	DuplicateACKs      int32 // acknowledgements that repeat the one before: something is missing over there
-	ZeroWindows        int32 // times this side's receive window closed
-	ZeroWindowTime     time.Duration
-	Gaps               int32
-
-	Options packet.TCPOptions // of the SYN or SYN-ACK; zero when it was not captured
-
-	SYN, FIN, RST       Stamp // first of each
-	FirstData, LastData Stamp
+	SYN, FIN, RST Stamp // first of each
 }
 
 // RTT returns the round-trip time measured in the opening handshake: from the

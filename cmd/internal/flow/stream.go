@@ -35,6 +35,7 @@ type half struct {
 	prints     [fingerprints]fingerprint
 	lastWindow uint16
 	print      uint8
+	heard      bool // a packet of it was captured
 	hasISN     bool
 	based      bool
 	soft       bool // based on a packet without data, which may be a keep-alive
@@ -154,7 +155,7 @@ func (c *Conn) hasHoles() bool { return c.half[0].waiting() || c.half[1].waiting
 
 // payload places a segment's bytes in the stream.
 func (t *Tracker) payload(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
-	h, side := &c.half[dir], &c.Sides[dir]
+	h := &c.half[dir]
 	seq := s.Seq
 	if s.Flags.Has(packet.SYN) {
 		seq++
@@ -174,10 +175,6 @@ func (t *Tracker) payload(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 		t.event(c, Event{Kind: Stray, Dir: dir, Offset: off, Length: int64(s.Length)}, st)
 		return
 	}
-	if side.FirstData.IsZero() {
-		side.FirstData = st
-	}
-	side.LastData = st
 	if k.off < h.next {
 		t.repeated(c, dir, k.to(min(k.end(), h.next)))
 		if k.end() <= h.next {
@@ -208,7 +205,6 @@ func (t *Tracker) probe(c *Conn, dir Dir, s *packet.Segment, off int64, st Stamp
 	if c.half[dir.Reverse()].isZero {
 		kind = WindowProbe
 	}
-	c.Sides[dir].KeepAlives++
 	t.event(c, Event{Kind: kind, Dir: dir, Offset: off, Length: int64(s.Length)}, st)
 	return true
 }
@@ -232,9 +228,6 @@ func (t *Tracker) repeated(c *Conn, dir Dir, k chunk) {
 }
 
 func (t *Tracker) retransmitted(c *Conn, dir Dir, k chunk, unseen bool) {
-	side := &c.Sides[dir]
-	side.Retransmissions++
-	side.RetransmittedBytes += int64(k.wire)
 	t.event(c, Event{Kind: Retransmission, Dir: dir, Offset: k.off, Length: int64(k.wire),
 		Acked: k.end() <= c.half[dir].acked, Unseen: unseen}, k.st)
 }
@@ -267,7 +260,6 @@ func (t *Tracker) lateArrival(c *Conn, dir Dir, k chunk) {
 		t.retransmitted(c, dir, k, true)
 		return
 	}
-	c.Sides[dir].OutOfOrder++
 	t.event(c, Event{Kind: OutOfOrder, Dir: dir, Offset: k.off, Length: int64(k.wire), Duration: delay}, k.st)
 }
 
@@ -399,8 +391,6 @@ func (t *Tracker) gap(c *Conn, dir Dir, to int64, why Reason, st Stamp) {
 	h.next = to
 	h.end = max(h.end, to)
 	side.StreamBytes = h.next
-	side.Missing += n
-	side.Gaps++
 	t.event(c, ev, st)
 }
 
@@ -421,7 +411,7 @@ func (t *Tracker) settle(c *Conn, dir Dir, force Reason) {
 		k := &h.held()[0]
 		window, wait := int64(t.opts.ReorderWindow), int64(patience)
 		acked := h.acked >= k.off
-		oneway := c.Sides[dir.Reverse()].Packets == 0
+		oneway := !c.half[dir.Reverse()].heard
 		if oneway {
 			window, wait = window*onewayExtra, wait*onewayExtra
 		}
@@ -455,7 +445,7 @@ func (t *Tracker) settleTail(c *Conn, dir Dir, now int64, force Reason) {
 		}
 	}
 	// A single byte may be a FIN that was not captured.
-	if c.Sides[dir].Packets == 0 || to <= h.next || to == h.next+1 && h.fin < 0 {
+	if !h.heard || to <= h.next || to == h.next+1 && h.fin < 0 {
 		if h.rare != nil {
 			h.rare.doubt = 0
 		}

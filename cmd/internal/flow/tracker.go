@@ -3,6 +3,7 @@ package flow
 import (
 	"cmp"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 const (
-	maxClosed     = 4096 // closed connections that are listened to at a time
+	maxClosed     = 2048 // closed connections that are listened to at a time
 	sweepInterval = 100 * time.Millisecond
 	clockBackstep = time.Minute // more than this backwards is a new clock, not reordering
 )
@@ -21,17 +22,18 @@ type Tracker struct {
 	opts    Options
 	stats   Stats
 
-	conns    map[key]*Conn
-	recent   *Conn // the last one used
-	newest   *Conn // list by activity
-	oldest   *Conn
-	embryos  []*Conn       // waiting to be understood, by age; may hold gone ones
-	spare    []heldSegment // empty, for the next embryo
-	holders  []*Conn       // with holes; may hold ones without
-	closed   []*Conn       // by age; may hold gone ones
-	now      int64         // capture time
-	swept    int64
-	buffered int
+	conns     map[key]*Conn
+	recentKey key   // its
+	recent    *Conn // the last one used
+	newest    *Conn // list by activity
+	oldest    *Conn
+	embryos   []*Conn       // waiting to be understood, by age; may hold gone ones
+	spare     []heldSegment // empty, for the next embryo
+	holders   []*Conn       // with holes; may hold ones without
+	closed    []*Conn       // by age; may hold gone ones
+	now       int64         // capture time
+	swept     int64
+	buffered  int
 }
 
 // A key names a connection regardless of direction: a is the lower address.
@@ -42,7 +44,6 @@ type key struct {
 
 // tracking is the tracker's part of a Conn.
 type tracking struct {
-	key          key
 	clientIsA    bool
 	holding      bool // is in Tracker.holders
 	isClosed     bool
@@ -77,9 +78,9 @@ func (t *Tracker) Segment(s *packet.Segment) {
 	t.stats.Segments++
 	now := nanos(s.Time)
 	t.advance(now)
-	k, fromA := keyOf(s)
+	k, fromA := keyOf(s.Src, s.Dst)
 	c := t.recent
-	if c == nil || c.key != k {
+	if c == nil || t.recentKey != k {
 		c = t.conns[k]
 	}
 	if c != nil && c.embryo == nil && t.startsAnew(c, s, fromA) {
@@ -91,7 +92,7 @@ func (t *Tracker) Segment(s *packet.Segment) {
 	} else {
 		t.touch(c)
 	}
-	t.recent = c
+	t.recent, t.recentKey = c, k
 	if c.embryo != nil {
 		t.gestate(c, s, fromA, now)
 		return
@@ -128,12 +129,13 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func keyOf(s *packet.Segment) (k key, fromA bool) {
-	src, dst := s.Src.Addr().As16(), s.Dst.Addr().As16()
-	if less(&src, s.Src.Port(), &dst, s.Dst.Port()) {
-		return key{src, dst, s.Src.Port(), s.Dst.Port()}, true
+// keyOf returns the key of a connection, and whether from is its a.
+func keyOf(from, to netip.AddrPort) (k key, fromA bool) {
+	src, dst := from.Addr().As16(), to.Addr().As16()
+	if less(&src, from.Port(), &dst, to.Port()) {
+		return key{src, dst, from.Port(), to.Port()}, true
 	}
-	return key{dst, src, s.Dst.Port(), s.Src.Port()}, false
+	return key{dst, src, to.Port(), from.Port()}, false
 }
 
 func less(a *[16]byte, aPort uint16, b *[16]byte, bPort uint16) bool {
@@ -159,7 +161,6 @@ func (t *Tracker) create(k key, s *packet.Segment, now int64) *Conn {
 	}
 	st := Stamp{s.Packet, now}
 	c := &Conn{ID: t.stats.Conns, First: st, Last: st}
-	c.key = k
 	c.embryo = &embryo{since: now}
 	c.half[0].init()
 	c.half[1].init()
@@ -211,9 +212,6 @@ func (t *Tracker) end(c *Conn, why EndReason) {
 	}
 	t.settle(c, ToServer, NeverCame)
 	t.settle(c, ToClient, NeverCame)
-	for d := range c.half {
-		c.half[d].stopZeroWindow(&c.Sides[d], c.Last.Nanos)
-	}
 	if c.isClosed {
 		why = Finished
 	}
@@ -222,7 +220,8 @@ func (t *Tracker) end(c *Conn, why EndReason) {
 	if t.recent == c {
 		t.recent = nil
 	}
-	delete(t.conns, c.key)
+	k, _ := keyOf(c.Client, c.Server)
+	delete(t.conns, k)
 	t.unlink(c)
 	t.handler.End(c)
 }

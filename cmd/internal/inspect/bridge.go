@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/capture"
-	"github.com/wiretrue/websocket/cmd/internal/filter"
 	"github.com/wiretrue/websocket/cmd/internal/flow"
 	"github.com/wiretrue/websocket/cmd/internal/tlsview"
 	"github.com/wiretrue/websocket/wire"
@@ -23,8 +22,7 @@ type link struct {
 	keyed    bool  // the client's key was looked for
 	late     *late // nil: nothing waits
 
-	random    [32]byte // of the ClientHello, by which a key log names the connection
-	hasRandom bool
+	random *[32]byte // of the ClientHello, by which a key log names the connection
 }
 
 // A half is one direction on its way.
@@ -68,7 +66,6 @@ func (b *bridge) Open(fc *flow.Conn) {
 	i := (*Inspector)(b)
 	c := &Conn{Conn: fc, link: link{of: i}}
 	c.half[0].fin, c.half[1].fin = noFIN, noFIN
-	c.Names = filter.Conn{Stream: fc.ID, Client: fc.Client, Server: fc.Server, Begin: i.begin}
 	fc.User = c
 	c.analyser = capture.New(i.o.Analyser, c.record)
 	if c.hidden = i.o.Choice.never(c); !c.hidden {

@@ -110,7 +110,7 @@ func (s *Rows) Record(c *Conn, r *capture.Record, matches bool) {
 		if i > 0 {
 			line = append(line, s.format.Separator...)
 		}
-		s.values = f.Values(s.values[:0], &c.Names, r)
+		s.values = f.Values(s.values[:0], c.Names(), r)
 		some = some || s.own[i] && len(s.values) > 0
 		line = s.cell(line, s.values)
 	}

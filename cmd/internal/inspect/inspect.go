@@ -45,9 +45,16 @@ type Conn struct {
 	WebSocket bool // it is one, asked to become one, or may be one inside TLS
 	Shown     bool // it is one that is shown; it may turn out to be during any record
 	TLS       *capture.TLSFacts
-	Names     filter.Conn // as filters name it
 
 	link // the Inspector's part
+}
+
+// Names returns what filters name of the connection. It is valid until the
+// Inspector's next call of it.
+func (c *Conn) Names() *filter.Conn {
+	n := &c.of.names
+	*n = filter.Conn{Stream: c.ID, Client: c.Client, Server: c.Server, Begin: c.of.begin}
+	return n
 }
 
 // A Sink takes what is found. For every connection that may be shown: Begin
@@ -87,6 +94,7 @@ type Inspector struct {
 	begin   time.Time // of the capture
 	segment packet.Segment
 	record  capture.Record
+	names   filter.Conn
 }
 
 // awake is how many connections are in memory with all that is known of them.

@@ -101,8 +101,8 @@ func (s *Saver) End(c *Conn, _ *capture.Report) {
 			s.comments[f.packet] = append(s.comments[f.packet], f.text)
 		}
 	}
-	if c.hasRandom {
-		s.randoms[c.random] = true
+	if c.random != nil {
+		s.randoms[*c.random] = true
 	}
 }
 

@@ -29,7 +29,8 @@ func (b tlsBridge) TLS(ev tlsview.Event) {
 		c.tellTLS(st)
 	case tlsview.Handshake:
 		if ev.ClientHello != nil {
-			c.random, c.hasRandom = ev.ClientHello.Random, true
+			random := ev.ClientHello.Random
+			c.random = &random
 		}
 		if ev.ServerHello != nil && c.of.o.HoldForKeys > 0 {
 			c.of.waiting[c] = struct{}{}

@@ -223,7 +223,10 @@ func (c *Conn) hangUp() {
 		c.closeTransport()
 		return
 	}
-	go c.drainAndHangUp(c.role == wire.Client)
+	go func() {
+		c.awaitFlushed(nil) // as long as the peer takes it
+		c.drainAndHangUp(c.role == wire.Client)
+	}()
 }
 
 // flushed reports whether nothing waits to be sent.

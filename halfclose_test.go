@@ -92,6 +92,26 @@ type scripted struct {
 
 func (c *scripted) Read(p []byte) (int, error) { return c.said.Read(p) }
 
+// What was queued before the closing handshake is sent, too, to a peer that takes
+// its time.
+func TestAPeerThatClosesIsAnsweredBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := wstest.DialPeer(t, nil)
+		p.SendBytes(frames(1))
+		p.Send(`88 82 00000000 03e8`)
+		answer(t, c)
+		if _, _, err := c.Read(t.Context()); err == nil {
+			t.Fatal("a message behind the Close")
+		}
+		pass(10 * time.Second)
+		if _, m, err := p.ReadFrame(); err != nil || string(m) != "message 0" {
+			t.Errorf("got %q, %v", m, err)
+		}
+		p.WantClose(websocket.StatusNormalClosure)
+		p.WantEnd()
+	})
+}
+
 // One that takes nothing any more is not waited for longer than any other.
 func TestAPeerThatHasEndedItsSideAndTakesNothingIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

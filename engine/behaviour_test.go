@@ -102,7 +102,7 @@ func TestSlowReaderOfAnEcho(t *testing.T) {
 		}}, listenNarrow(t))
 		c := dial(t, addr, nil)
 		const size = 64 << 10
-		n := less(400, 50)
+		n := less(150, 50)
 		written := make(chan error, 1)
 		go func() {
 			for i := range n {
@@ -282,7 +282,8 @@ func TestRoute(t *testing.T) {
 // A prepared message goes to a thousand connections and is encoded once; one
 // that reads nothing delays nobody.
 func TestBroadcast(t *testing.T) {
-	n, rounds := less(1000, 50), less(20, 5)
+	const rounds = 5
+	n := less(1000, 50)
 	eachMode(t, func(t *testing.T, m mode) {
 		var mu sync.Mutex
 		var all []*engine.Conn

@@ -18,7 +18,7 @@ import (
 // Random and mutated streams at a server do not make it panic, and leave neither
 // goroutines nor descriptors nor memory behind.
 func TestHostileStreams(t *testing.T) {
-	streams := uint64(less(20_000, 800))
+	streams := uint64(less(10_000, 800))
 	eachMode(t, func(t *testing.T, m mode) {
 		seeds := corpus.Streams(t)
 		before := settled(t)

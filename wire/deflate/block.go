@@ -36,6 +36,7 @@ func (c *Compressor) takeCodes() {
 		c.codes = newBlockCodes(c.capacity + 2)
 	}
 	c.symbols = c.codes.room[:0]
+	c.codes.clear()
 }
 
 // giveBackCodes ends the use of them, until the next message.
@@ -48,6 +49,9 @@ func (c *Compressor) giveBackCodes() {
 
 func (b *block) reset() {
 	b.symbols = b.symbols[:0]
+	if b.codes != nil {
+		b.codes.clear()
+	}
 	b.from = 0
 	b.bits, b.nbits = 0, 0
 }
@@ -87,11 +91,15 @@ func distanceSymbol(d uint16) int {
 	return 2*n + int(d>>(n-1)&1)
 }
 
+// certainly is from how many symbols on a dynamic block is planned without
+// looking first whether it may pay.
+const certainly = 128
+
 // appendBlock writes the block, which stands for p if p is not nil, and begins
 // a new one.
 func (c *Compressor) appendBlock(dst, p []byte) []byte {
 	t := c.codes
-	t.count(c.symbols)
+	t.collect()
 	extra := t.extraBits()
 	fixed := t.fixedBits() + extra
 	stored := math.MaxInt
@@ -99,7 +107,7 @@ func (c *Compressor) appendBlock(dst, p []byte) []byte {
 		stored = storedBits(len(p), c.nbits) - 3
 	}
 	best, dynamic := fixed, false
-	if t.leastBits()+extra < min(fixed, stored) {
+	if len(c.symbols) > certainly || t.leastBits()+extra < min(fixed, stored) {
 		if size := t.plan() + extra; size < fixed {
 			best, dynamic = size, true
 		}
@@ -124,6 +132,7 @@ func (c *Compressor) appendBlock(dst, p []byte) []byte {
 
 func (c *Compressor) begin() {
 	c.symbols = c.symbols[:0]
+	c.codes.clear()
 	c.from = c.at
 }
 

@@ -19,13 +19,14 @@ type effort struct {
 	depth int // earlier occurrences to look at, one by one; 0: the last only
 	short int // the same for a short message, where little is lost by more
 	lazy  int // below this length, see whether the next byte starts a better match
+	good  int // from this length on, look at eight fewer
 	nice  int // from this length on, look no further
 }
 
 var efforts = [...]effort{
-	Default: {depth: 14, short: 32, lazy: 20, nice: 96},
+	Default: {depth: 15, short: 32, lazy: 24, good: 12, nice: 96},
 	Fastest: {},
-	Best:    {depth: 512, short: 512, lazy: maxMatch, nice: maxMatch},
+	Best:    {depth: 512, short: 512, lazy: maxMatch, good: maxMatch, nice: maxMatch},
 }
 
 // depthFor is the depth for a part of n bytes: the fewer, the deeper.

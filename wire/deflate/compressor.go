@@ -40,7 +40,7 @@ func (e effort) depthFor(n int) int {
 // each message. It is not safe for concurrent use.
 type Compressor struct {
 	// Pool, if set before the first message, lends what only a message under
-	// way needs, from its beginning to its end: 11 to 23 KiB.
+	// way needs, from its beginning to its end: 6 KiB.
 	Pool Pool
 
 	level  Level

@@ -194,7 +194,7 @@ func (b *block) appendDynamicHeader(dst []byte) []byte {
 		dst = b.put(dst, uint32(t.header.lengths[s]), 3)
 	}
 	for _, r := range t.runs {
-		k := t.header.codes[r&255]
+		k := code(t.header.counts[r&255])
 		dst = b.put(dst, k.bits()|uint32(r>>8)<<k.size(), k.size()+uint(codeLengthExtra[r&255]))
 	}
 	return dst

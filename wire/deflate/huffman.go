@@ -18,7 +18,7 @@ func (k code) size() uint   { return uint(k >> 16) }
 
 // The codes of fixed blocks (RFC 1951, 3.2.6).
 var (
-	fixedLitLenCodes = func() []code {
+	fixedLitLenCodes = func() []uint32 {
 		a := makeAlphabet(len(fixedLitLenBits))
 		for s := range a.counts {
 			a.counts[s] = 1
@@ -26,12 +26,12 @@ var (
 		a.collect()
 		copy(a.lengths, fixedLitLenBits[:])
 		a.assign()
-		return a.codes
+		return a.counts
 	}()
-	fixedDistanceCodes = func() []code {
-		codes := make([]code, numDistance)
+	fixedDistanceCodes = func() []uint32 {
+		codes := make([]uint32, numDistance)
 		for i := range codes {
-			codes[i] = makeCode(uint16(i), fixedDistanceBits)
+			codes[i] = uint32(makeCode(uint16(i), fixedDistanceBits))
 		}
 		return codes
 	}()
@@ -39,18 +39,17 @@ var (
 
 // alphabet is a set of symbols on the way to a Huffman code of their own.
 type alphabet struct {
-	counts  []uint32 // how often each symbol occurs
+	counts  []uint32 // how often each symbol occurs; from assign on, its code
 	present []uint32 // those that occur, rising: count<<9 | symbol
 	lengths []uint8  // of their codes; 0 for those that do not occur
-	codes   []code   // undefined for those
 }
 
 func makeAlphabet(n int) alphabet {
-	return alphabet{make([]uint32, n), make([]uint32, 0, n), make([]uint8, n), make([]code, n)}
+	return alphabet{make([]uint32, n), make([]uint32, 0, n), make([]uint8, n)}
 }
 
 func (a *alphabet) size() int {
-	return 4*len(a.counts) + 4*cap(a.present) + len(a.lengths) + 4*len(a.codes)
+	return 4*len(a.counts) + 4*cap(a.present) + len(a.lengths)
 }
 
 // collect finds the symbols that occur.
@@ -124,7 +123,8 @@ func log2Of(n uint32) int {
 	return 16*shift + int(log2[n>>(shift&31)&255])
 }
 
-// assign makes the canonical code (RFC 1951, 3.2.2) of the lengths.
+// assign makes the canonical code (RFC 1951, 3.2.2) of the lengths, in place of
+// the counts of the symbols that occur.
 func (a *alphabet) assign() {
 	var next [maxCodeBits + 2]uint16
 	for _, p := range a.present {
@@ -136,7 +136,7 @@ func (a *alphabet) assign() {
 	}
 	for _, p := range a.present {
 		l := a.lengths[p&511]
-		a.codes[p&511] = makeCode(next[l&15], l)
+		a.counts[p&511] = uint32(makeCode(next[l&15], l))
 		next[l&15]++
 	}
 }

@@ -54,7 +54,7 @@ func (c *Compressor) parse(limit int) {
 		if dist != 0 {
 			best = length - 1
 			depth = c.lazyDepth
-		} else if i >= limit || len(symbols) >= c.capacity {
+		} else if i >= limit || len(symbols) >= blockSymbols {
 			break
 		}
 
@@ -106,7 +106,7 @@ func (c *Compressor) parse(limit int) {
 			n := 1
 			misses++
 			if misses > manyMisses {
-				n = min(1+(misses-manyMisses)>>5, limit-i, c.capacity-len(symbols))
+				n = min(1+(misses-manyMisses)>>5, limit-i, blockSymbols-len(symbols))
 			}
 			for _, b := range buf[i : i+n] {
 				symbols = append(symbols, uint16(b))
@@ -121,7 +121,7 @@ func (c *Compressor) parse(limit int) {
 			}
 			length, dist = best, bestDist
 			i++
-			if length >= c.lazy || i >= limit || len(symbols)+3 >= c.capacity {
+			if length >= c.lazy || i >= limit || len(symbols)+3 >= blockSymbols {
 				symbols = append(symbols, uint16(length)|isMatch, uint16(dist-1))
 				codes.countMatch(length, uint16(dist-1))
 				i += length - 1
@@ -142,7 +142,7 @@ func (c *Compressor) parseFast(limit int) {
 	symbols, codes := c.symbols, c.codes
 	i, end := c.at, c.end
 	misses := c.misses
-	for i < limit && len(symbols) < c.capacity {
+	for i < limit && len(symbols) < blockSymbols {
 		if longest := min(end-i, maxMatch); longest >= 4 {
 			v := load32(buf, i)
 			pos := c.base + uint16(i)
@@ -164,7 +164,7 @@ func (c *Compressor) parseFast(limit int) {
 		misses++
 		n := 1
 		if misses > manyMisses {
-			n = min(1+(misses-manyMisses)>>5, limit-i, c.capacity-len(symbols))
+			n = min(1+(misses-manyMisses)>>5, limit-i, blockSymbols-len(symbols))
 		}
 		for _, b := range buf[i : i+n] {
 			symbols = append(symbols, uint16(b))

@@ -93,8 +93,8 @@ func distanceSymbol(d uint16) int {
 	return 2*n + int(d>>(n-1)&1)
 }
 
-// certainly is from how many symbols on a dynamic block is planned without
-// looking first whether it may pay.
+// certainly is from how many symbols on a dynamic block of what has matches is
+// planned without looking first whether it may pay.
 const certainly = 128
 
 // appendBlock writes the block, which stands for p if p is not nil, and begins
@@ -109,7 +109,7 @@ func (c *Compressor) appendBlock(dst, p []byte) []byte {
 		stored = storedBits(len(p), c.nbits) - 3
 	}
 	best, dynamic := fixed, false
-	if len(c.symbols) > certainly || t.leastBits()+extra < min(fixed, stored) {
+	if len(c.symbols) > certainly && !c.incompressible() || t.leastBits()+extra < min(fixed, stored) {
 		if size := t.plan() + extra; size < fixed {
 			best, dynamic = size, true
 		}

@@ -18,7 +18,7 @@ import "unsafe"
 // The history goes over from message to message; without context takeover
 // call Reset before each. It is not safe for concurrent use.
 type Decompressor struct {
-	// Pool, if set before the first message, lends 5 KiB to a message that has
+	// Pool, if set before the first message, lends 6 KiB to a message that has
 	// a dynamic block, from there to the message's end.
 	Pool Pool
 

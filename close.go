@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"time"
 
@@ -48,7 +49,7 @@ func (c *Conn) Close(ctx context.Context, code StatusCode, reason string) error 
 // awaitClose reads until the connection ends, or waits for the one who reads to
 // do so.
 func (c *Conn) awaitClose(ctx context.Context) error {
-	if err := c.lock(ctx, c.reading); err != nil {
+	if err := c.lock(ctx, &c.reading); err != nil {
 		return err
 	}
 	defer c.unlockReading()
@@ -148,6 +149,24 @@ func (c *Conn) lose(err error) error {
 	return c.Cause()
 }
 
+// outlive ends the connection of a peer that has ended its side of the stream.
+// What it has sent before is answered, as long as it takes the answers.
+func (c *Conn) outlive() error {
+	gone := transportCause(io.EOF)
+	c.opts.Trace.lost(c, gone)
+	switch {
+	case !c.end(c.lost(gone)):
+	case c.flushed():
+		c.closeTransport()
+	default:
+		go func() {
+			c.awaitFlushed(nil)
+			c.closeTransport()
+		}()
+	}
+	return c.Cause()
+}
+
 // cut ends the connection and its transport at once.
 func (c *Conn) cut(err error) {
 	c.end(c.lost(err))
@@ -180,12 +199,14 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	c.ended, c.cause = true, cause
 	timer, onEnd := c.timer, c.onEnd
+	if c.done != nil {
+		close(c.done)
+	}
 	c.deflation.End(&c.sender)
 	c.mu.Unlock()
 	if timer != nil {
 		timer.Stop()
 	}
-	close(c.done)
 	c.transport.interrupt() // wakes a read
 	c.deflation.Release()
 	c.opts.Trace.ended(c, cause)
@@ -202,7 +223,10 @@ func (c *Conn) hangUp() {
 		c.closeTransport()
 		return
 	}
-	go c.drainAndHangUp(c.role == wire.Client)
+	go func() {
+		c.awaitFlushed(nil) // as long as the peer takes it
+		c.drainAndHangUp(c.role == wire.Client)
+	}()
 }
 
 // flushed reports whether nothing waits to be sent.
@@ -212,36 +236,45 @@ func (c *Conn) flushed() bool {
 	return !c.queue.flushing
 }
 
+// awaitFlushed waits until nothing waits to be sent, or until done is closed, and
+// reports which of them came.
+func (c *Conn) awaitFlushed(done <-chan struct{}) (flushed bool) {
+	for {
+		c.mu.Lock()
+		if !c.queue.flushing {
+			c.mu.Unlock()
+			return true
+		}
+		room := c.queue.waitRoom()
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-done:
+			return false
+		}
+	}
+}
+
 // drainAndHangUp waits until what waits is sent and, if it is to drain, until the
 // peer has ended the TCP connection, each for lingerTime at most, and ends the
 // transport.
 func (c *Conn) drainAndHangUp(drain bool) {
 	nc := c.transport.nc
 	defer c.closeTransport()
-	timeout := time.NewTimer(lingerTime)
-	defer timeout.Stop()
-	for {
-		c.mu.Lock()
-		if !c.queue.flushing {
-			c.mu.Unlock()
-			break
-		}
-		room := c.queue.waitRoom()
-		c.mu.Unlock()
-		select {
-		case <-room:
-		case <-timeout.C:
-			return
-		}
-	}
-	if !drain {
+	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
+	defer cancel()
+	if !c.awaitFlushed(ctx.Done()) || !drain {
 		return
 	}
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && c.role == wire.Server {
 		half.CloseWrite()
 		c.opts.Trace.transport(c, TransportFinished)
 	}
-	c.transport.wake.next(&c.transport) // the end of a reader's context is none of this
+	if !c.reading.lock(ctx.Done(), nil) { // the end has woken the one who reads
+		return
+	}
+	defer c.unlockReading()
+	c.stopWatching() // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := parkedBuffers.Get().(*buffer)
 	defer parkedBuffers.Put(buf)

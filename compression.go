@@ -56,10 +56,10 @@ type Compression struct {
 	// CompactAfter is how long a connection with context takeover is idle before
 	// what it holds is reduced to the content of its windows: for each direction
 	// at most 1<<bits bytes, and some hundreds. In use a window of 12 bits takes
-	// 24 KiB for what this end sends and 8 KiB for what it receives, one of 15
-	// bits 118 and 40 KiB. The next message takes that again, and a nanosecond or
+	// 23 KiB for what this end sends and 7 KiB for what it receives, one of 15
+	// bits 115 and 35 KiB. The next message takes that again, and a nanosecond or
 	// two for each byte of the window of what is sent. Besides, a message borrows
-	// up to 23 KiB while it is being compressed and 7 KiB while it is inflated, of
+	// 6 KiB while it is being compressed and as much while it is inflated, of
 	// memory that all connections share.
 	//
 	// The heartbeat looks at it, with its own coarseness, and not before a second.

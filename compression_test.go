@@ -172,7 +172,7 @@ func TestCompressionIsDeclined(t *testing.T) {
 		go echoAll(server)
 		want := strings.Repeat("a", 1000)
 		client.Write(t.Context(), websocket.Text, []byte(want))
-		if _, m, err := client.Read(t.Context()); err != nil || string(m) != want || client.Stats().Sent.Bytes < 1000 {
+		if _, m, err := client.Read(t.Context()); err != nil || string(m) != want || server.Stats().Received.Bytes < 1000 {
 			t.Error(len(m), err)
 		}
 	}

@@ -41,13 +41,12 @@ type Conn struct {
 	opts        *Options         // shared by the connections of one Options; asked by its methods
 
 	transport transport
-	done      chan struct{}
 
 	// Owned by the holder of reading.
-	reading   chan struct{} // of capacity 1; full while someone reads
+	reading   gate // held while someone reads
 	receiver  wire.Receiver
 	in        []byte          // received and not consumed
-	partial   []byte          // of a message whose reading a context ended
+	partial   *buffer         // of a message whose reading a context ended
 	typ       MessageType     // of the message being read
 	watched   <-chan struct{} // of the context whose end wakes the read
 	unwatch   func() bool
@@ -57,18 +56,19 @@ type Conn struct {
 	owesPong  bool           // which has no Pong yet
 
 	// Owned by the holder of writing.
-	writing chan struct{} // of capacity 1; full while a message is written
+	writing gate // held while a message is written
 
 	// Guarded by mu, which is never held while something waits.
 	mu      sync.Mutex
 	sender  wire.Sender
 	queue   queue
 	pings   wire.Pings
-	pingers []pinger
+	pingers *pinger // that wait, linked
 	pong    pongState
 	closing *CloseError // the Close frame that was sent, or nil
 	verdict error       // the cause of the end that is under way
 	ended   bool
+	done    chan struct{} // closed when ended; made when first asked for
 	cause   error
 	timer   *time.Timer
 	onEnd   func()
@@ -108,9 +108,6 @@ func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, com
 		subprotocol: subprotocol,
 		deflation:   compression,
 		opts:        opts,
-		done:        make(chan struct{}),
-		reading:     make(chan struct{}, 1),
-		writing:     make(chan struct{}, 1),
 	}
 	if len(early) > 0 {
 		c.in = early
@@ -156,7 +153,17 @@ func (c *Conn) TLS() *tls.ConnectionState {
 func (c *Conn) Server() bool { return c.role == wire.Server }
 
 // Done returns a channel that is closed when the connection has ended.
-func (c *Conn) Done() <-chan struct{} { return c.done }
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.ended {
+			close(c.done)
+		}
+	}
+	return c.done
+}
 
 // Cause returns why the connection ended, or nil while it has not: a
 // *CloseError for a closing handshake, a *RuleError for a rule that the peer
@@ -170,22 +177,27 @@ func (c *Conn) Cause() error {
 // RTT returns the round-trip time that the last answered Ping took, or 0.
 func (c *Conn) RTT() time.Duration { return time.Duration(c.rtt.Load()) }
 
-// lock takes a lock that is a channel, unless the context or the connection
-// ends first.
-func (c *Conn) lock(ctx context.Context, l chan struct{}) error {
-	select {
-	case l <- struct{}{}:
+// lock takes a gate, unless the context or the connection ends first.
+func (c *Conn) lock(ctx context.Context, g *gate) error {
+	if g.tryLock() {
 		return nil
-	default:
 	}
-	select {
-	case l <- struct{}{}:
+	if g.lock(c.doneOf(ctx), c.Done()) {
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.done:
-		return c.Cause()
 	}
+	if err := ctx.Err(); err != nil && c.doneOf(ctx) != nil {
+		return err
+	}
+	return c.Cause()
+}
+
+// doneOf returns what the end of ctx closes: nothing for the context of the
+// connection's handler, which ends with the connection.
+func (c *Conn) doneOf(ctx context.Context) <-chan struct{} {
+	if x, ok := ctx.(*connContext); ok && x.c == c {
+		return nil
+	}
+	return ctx.Done()
 }
 
 // connContext is the context of a handler: it ends with its connection, and
@@ -193,34 +205,35 @@ func (c *Conn) lock(ctx context.Context, l chan struct{}) error {
 type connContext struct {
 	context.Context // of the request, for its values
 	c               *Conn
-	request         *http.Request
+	request         keptRequest
 }
 
 type requestKey struct{}
 
 // RequestFrom returns the request that opened the connection, from the context
-// that a handler was given, or nil. Its body is empty.
+// that a handler was given, or nil. Its body is empty. It is made anew by each
+// call, since a connection keeps it in a smaller form.
 func RequestFrom(ctx context.Context) *http.Request {
-	r, _ := ctx.Value(requestKey{}).(*http.Request)
-	return r
+	if kept, ok := ctx.Value(requestKey{}).(*keptRequest); ok {
+		return kept.request()
+	}
+	return nil
 }
 
 func (x *connContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-func (x *connContext) Done() <-chan struct{} { return x.c.done }
+func (x *connContext) Done() <-chan struct{} { return x.c.Done() }
 
 func (x *connContext) Err() error {
-	select {
-	case <-x.c.done:
+	if x.c.Cause() != nil {
 		return context.Canceled
-	default:
-		return nil
 	}
+	return nil
 }
 
 func (x *connContext) Value(key any) any {
 	if key == (requestKey{}) {
-		return x.request
+		return &x.request
 	}
 	return x.Context.Value(key)
 }

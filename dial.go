@@ -77,8 +77,9 @@ type DialOptions struct {
 // (xn--).
 //
 // An upgrade that is refused or broken is a *HandshakeError. A mistake in the URL
-// or the options is ErrInput. What else goes wrong before the upgrade is the error of the resolver, the network, the proxy or TLS,
-// wrapped; when ctx or HandshakeTimeout ends first, the error of the context.
+// or the options is ErrInput. What else goes wrong before the upgrade is the error
+// of the resolver, the network, the proxy or TLS, wrapped; when ctx or
+// HandshakeTimeout ends first, the error of the context.
 // ctx does not bear on the connection that is returned. opts may be nil, and
 // must not change while the connection lives.
 func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {

@@ -1,6 +1,9 @@
 package websocket
 
-import "io"
+import (
+	"io"
+	"net"
+)
 
 // SetNonce makes Dial use the nonce, and so a key that is known beforehand.
 func (o *DialOptions) SetNonce(nonce [16]byte) { o.nonce = func() [16]byte { return nonce } }
@@ -8,8 +11,8 @@ func (o *DialOptions) SetNonce(nonce [16]byte) { o.nonce = func() [16]byte { ret
 // HoldsBuffers reports whether the connection holds memory for bytes, which an
 // idle one must not.
 func (c *Conn) HoldsBuffers() bool {
-	c.reading <- struct{}{}
-	defer func() { <-c.reading }()
+	c.reading.lock(nil, nil)
+	defer c.reading.unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.transport.buf != nil || c.in != nil || c.queue.out != nil
@@ -66,3 +69,6 @@ func (c *Conn) Watch() { c.transport.startWatching() }
 // Watched reports whether the poller looks at the connection's socket. Nobody
 // reads meanwhile.
 func (c *Conn) Watched() bool { return c.transport.watched() }
+
+// Transport returns the connection below.
+func (c *Conn) Transport() net.Conn { return c.transport.nc }

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"slices"
-	"sync"
 
 	"github.com/wiretrue/websocket/internal/shell"
 )
@@ -29,11 +27,7 @@ type HandlerFunc func(ctx context.Context, c *Conn) error
 type Server struct {
 	AcceptOptions
 
-	mu      sync.Mutex
-	conns   map[*Conn]struct{}
-	active  int // handshakes and handlers that are not done
-	stopped bool
-	idle    chan struct{} // closed when stopped and none is active
+	conns shell.Group[*Conn] // from the handshake until the handler is done
 }
 
 // Handler returns an http.Handler that serves f with the zero Server: the
@@ -70,14 +64,14 @@ func (s *Server) Services(services map[string]HandlerFunc) http.Handler {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, subprotocols []string, service func(subprotocol string) HandlerFunc) {
-	if !s.enter() {
+	if !s.conns.Enter() {
 		refuse(w, r, &s.AcceptOptions, &HandshakeError{Status: http.StatusServiceUnavailable, Detail: "the server shuts down"})
 		return
 	}
 	running := false
 	defer func() {
 		if !running {
-			s.leave(nil)
+			s.conns.Leave(nil)
 		}
 	}()
 	c, err := accept(w, r, &s.AcceptOptions, subprotocols, func(name string) bool { return service(name) != nil })
@@ -89,21 +83,25 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, subprotocols []st
 		return
 	}
 	running = true
-	s.add(c)
-	ctx := &connContext{context.WithoutCancel(r.Context()), c, r}
-	go func() {
-		defer s.leave(c)
-		s.run(ctx, c, service(c.Subprotocol()))
-	}()
+	s.conns.Add(c)
+	ctx := &connContext{context.WithoutCancel(r.Context()), c, keepRequest(r)}
+	go s.run(ctx, c, service(c.Subprotocol()))
 }
 
 // run calls the function and closes the connection with what it returns. While
-// the server shuts down the function is not called any more.
+// the server shuts down the function is not called any more. The frame is small,
+// since it lies below all that the function does.
 func (s *Server) run(ctx context.Context, c *Conn, f HandlerFunc) {
+	defer s.conns.Leave(c)
 	var err error
-	if !s.stopping() {
+	if !s.conns.Stopped() {
 		err = call(ctx, c, f)
 	}
+	s.conclude(c, err)
+}
+
+// conclude closes the connection with what its function has returned.
+func (s *Server) conclude(c *Conn, err error) {
 	panicked := new(panicError)
 	closing := new(CloseError)
 	code, reason, unexpected := StatusNormalClosure, "", false
@@ -115,7 +113,7 @@ func (s *Server) run(ctx context.Context, c *Conn, f HandlerFunc) {
 		unexpected = err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) && !errors.Is(err, io.EOF)
 	case errors.As(err, &closing) && !closing.ByPeer:
 		code, reason = closing.Code, closing.Reason
-	case s.stopping():
+	case s.conns.Stopped():
 		code, unexpected = StatusGoingAway, err != nil
 	case err != nil:
 		code, unexpected = StatusInternalError, true
@@ -157,16 +155,9 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.valu
 // first, the rest is cut and its error returned, without waiting for handlers.
 // New handshakes are refused with 503.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.stopped = true
-	if s.idle == nil {
-		s.idle = make(chan struct{})
-		s.announceIdle()
-	}
-	s.mu.Unlock()
-
+	idle := s.conns.Stop()
 	timeout := s.Options.closeTimeout()
-	shell.Pace(ctx, s.connections(), func(c *Conn) {
+	shell.Pace(ctx, s.conns.All(), func(c *Conn) {
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
@@ -174,11 +165,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}()
 	})
 	select {
-	case <-s.idle:
+	case <-idle:
 		return nil
 	case <-ctx.Done():
 	}
-	for _, c := range s.connections() {
+	for _, c := range s.conns.All() {
 		c.CloseNow()
 	}
 	return ctx.Err()
@@ -189,52 +180,4 @@ func (s *Server) logger() *slog.Logger {
 		return s.Logger
 	}
 	return slog.Default()
-}
-
-func (s *Server) stopping() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopped
-}
-
-func (s *Server) connections() []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.conns))
-}
-
-// enter notes that a handshake has begun, which a Shutdown waits for.
-func (s *Server) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		return false
-	}
-	s.active++
-	return true
-}
-
-func (s *Server) add(c *Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conns == nil {
-		s.conns = make(map[*Conn]struct{})
-	}
-	s.conns[c] = struct{}{}
-}
-
-// leave undoes enter, and add if there was a connection.
-func (s *Server) leave(c *Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-	s.active--
-	s.announceIdle()
-}
-
-// announceIdle is called with mu held.
-func (s *Server) announceIdle() {
-	if s.idle != nil && s.active == 0 {
-		close(s.idle)
-	}
 }

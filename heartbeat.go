@@ -12,21 +12,20 @@ import (
 // reading to notice. It returns the round-trip time.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	answer := make(chan time.Duration, 1)
-	sentAt, err := c.sendPing(answer)
-	if err != nil {
+	if err := c.sendPing(answer); err != nil {
 		return 0, c.writeError(err)
 	}
 	select {
 	case rtt := <-answer:
 		return rtt, nil
-	case <-c.done:
+	case <-c.Done():
 		return 0, c.Cause()
 	case <-ctx.Done():
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		for i, p := range c.pingers {
-			if p.sentAt == sentAt && p.answer == answer {
-				c.pingers = append(c.pingers[:i], c.pingers[i+1:]...)
+		for p := &c.pingers; *p != nil; p = &(*p).next {
+			if (*p).answer == answer {
+				*p = (*p).next
 				break
 			}
 		}
@@ -38,22 +37,23 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 type pinger struct {
 	sentAt int64
 	answer chan<- time.Duration
+	next   *pinger
 }
 
 // sendPing sends a Ping whose payload is the time, so that it is like no other.
-func (c *Conn) sendPing(answer chan<- time.Duration) (sentAt int64, err error) {
-	sentAt = now()
+func (c *Conn) sendPing(answer chan<- time.Duration) error {
+	sentAt := now()
 	var payload [8]byte
 	binary.BigEndian.PutUint64(payload[:], uint64(sentAt))
 	c.mu.Lock()
-	err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
+	err := c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
 		return c.sender.Control(dst, frame.Ping, payload[:], key)
 	})
 	if err == nil {
 		c.sent.pings.Add(1)
 		c.pings.Sent(payload[:], sentAt)
 		if answer != nil {
-			c.pingers = append(c.pingers, pinger{sentAt, answer})
+			c.pingers = &pinger{sentAt, answer, c.pingers}
 		}
 	}
 	lead := c.queue.lead()
@@ -61,7 +61,7 @@ func (c *Conn) sendPing(answer chan<- time.Duration) (sentAt int64, err error) {
 	if lead {
 		c.flush()
 	}
-	return sentAt, err
+	return err
 }
 
 func (c *Conn) gotPong(payload []byte) {
@@ -73,16 +73,14 @@ func (c *Conn) gotPong(payload []byte) {
 	}
 	at := now()
 	c.rtt.Store(at - sentAt)
-	waiting := c.pingers[:0]
-	for _, p := range c.pingers {
-		if p.sentAt > sentAt {
-			waiting = append(waiting, p)
+	for p := &c.pingers; *p != nil; {
+		if (*p).sentAt > sentAt {
+			p = &(*p).next
 			continue
 		}
-		p.answer <- time.Duration(at - p.sentAt) // has room for one
+		(*p).answer <- time.Duration(at - (*p).sentAt) // has room for one
+		*p = (*p).next
 	}
-	clear(c.pingers[len(waiting):])
-	c.pingers = waiting
 }
 
 // maxPongs is how many Pongs wait in the queue at most. Of the Pings that come
@@ -91,9 +89,8 @@ const maxPongs = 16
 
 // pongState is what the reading side owes beyond maxPongs.
 type pongState struct {
-	queued int    // Pongs in the queue
-	owed   bool   // one more is to follow
-	next   []byte // with this payload
+	queued int     // Pongs in the queue
+	owed   *buffer // the payload of one more that is to follow, or nil
 }
 
 // sendPong answers the newest Ping.
@@ -119,8 +116,10 @@ func (c *Conn) queuePong() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pong.queued == maxPongs {
-		c.pong.next = append(c.pong.next[:0], c.pongDue...)
-		c.pong.owed = true
+		if c.pong.owed == nil {
+			c.pong.owed = getWriteBuffer()
+		}
+		c.pong.owed.b = append(c.pong.owed.b[:0], c.pongDue...)
 	} else {
 		c.encodePong(c.pongDue)
 	}
@@ -139,10 +138,11 @@ func (c *Conn) encodePong(payload []byte) {
 	}
 }
 
-// take notes that the queue was handed out, and reports whether a Pong is owed.
-func (p *pongState) take() (owed bool) {
+// take notes that the queue was handed out, and returns the payload of a Pong
+// that is owed.
+func (p *pongState) take() (owed *buffer) {
 	owed = p.owed
-	p.queued, p.owed = 0, false
+	p.queued, p.owed = 0, nil
 	return owed
 }
 

@@ -20,7 +20,7 @@ import (
 // leaves the connection open. Close performs the closing handshake with 1000,
 // within Options.CloseTimeout. Nothing else may read from c meanwhile.
 func NetConn(c *Conn, typ MessageType) net.Conn {
-	n := &netConn{c: c, typ: typ, reading: make(chan struct{}, 1)}
+	n := &netConn{c: c, typ: typ}
 	n.readDeadline.init()
 	n.writeDeadline.init()
 	return n
@@ -30,17 +30,17 @@ type netConn struct {
 	c   *Conn
 	typ MessageType
 
-	reading chan struct{} // of capacity 1; full while someone reads
-	message io.Reader     // what is left of it; nil: none
+	reading gate      // held while someone reads
+	message io.Reader // what is left of it; nil: none
 
 	readDeadline, writeDeadline deadline
 }
 
 func (n *netConn) Read(p []byte) (int, error) {
-	if err := n.c.lock(n.readDeadline.context(), n.reading); err != nil {
+	if err := n.c.lock(n.readDeadline.context(), &n.reading); err != nil {
 		return 0, n.readError(err)
 	}
-	defer func() { <-n.reading }()
+	defer n.reading.unlock()
 	for {
 		ctx := n.readDeadline.context()
 		if ctx.Err() != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"net"
 	"os"
 	"slices"
 
@@ -34,17 +33,21 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // into a larger slice when dst is too small. With a dst that is large enough it
 // allocates nothing.
 func (c *Conn) ReadInto(ctx context.Context, dst []byte) (MessageType, []byte, error) {
-	if err := c.lock(ctx, c.reading); err != nil {
+	if err := c.lock(ctx, &c.reading); err != nil {
 		return 0, nil, err
 	}
 	defer c.unlockReading()
 	if err := c.begin(ctx); err != nil {
 		return 0, nil, err
 	}
-	m, err := c.assemble(ctx, append(dst[:0], c.partial...))
+	m := dst[:0]
+	if c.partial != nil {
+		m = append(m, c.partial.b...)
+	}
+	m, err := c.assemble(ctx, m)
 	if err != nil {
 		if c.receiver.InMessage() {
-			c.partial = slices.Clone(m) // m may be the caller's memory
+			c.partial = &buffer{slices.Clone(m)} // m may be the caller's memory
 		}
 		return 0, nil, err
 	}
@@ -97,7 +100,7 @@ func (c *Conn) assemble(ctx context.Context, m []byte) ([]byte, error) {
 // A message that is not read to its end is passed over when the next one is
 // asked for; its reader then returns ErrSuperseded.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
-	if err := c.lock(ctx, c.reading); err != nil {
+	if err := c.lock(ctx, &c.reading); err != nil {
 		return 0, nil, err
 	}
 	defer c.unlockReading()
@@ -106,7 +109,9 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	}
 	r := &messageReader{c: c, ctx: ctx}
 	if c.receiver.InMessage() { // an earlier Read was cut short by its context
-		r.rest, c.partial = c.partial, nil
+		if c.partial != nil {
+			r.rest, c.partial = c.partial.b, nil
+		}
 	} else {
 		limit := c.receiver.Limits.Message
 		c.receiver.Limits.Message = 0
@@ -134,7 +139,7 @@ type messageReader struct {
 
 func (r *messageReader) Read(p []byte) (int, error) {
 	c := r.c
-	if err := c.lock(r.ctx, c.reading); err != nil {
+	if err := c.lock(r.ctx, &c.reading); err != nil {
 		return 0, err
 	}
 	defer c.unlockReading()
@@ -193,7 +198,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		defer cancel()
-		if c.lock(ctx, c.reading) != nil {
+		if c.lock(ctx, &c.reading) != nil {
 			return
 		}
 		defer c.unlockReading()
@@ -206,12 +211,8 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 
 // begin passes over what is left of a message that a Reader has begun.
 func (c *Conn) begin(ctx context.Context) error {
-	if done := ctx.Done(); done != nil {
-		select {
-		case <-done:
-			return ctx.Err()
-		default:
-		}
+	if c.doneOf(ctx) != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
 	for c.streaming != nil {
 		ev, err := c.next(ctx, nil)
@@ -301,12 +302,12 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 		c.assembling.Store(now())
 	}
 	for {
-		select {
-		case <-c.done:
-			return c.Cause()
-		default:
+		err := c.watch(ctx)
+		// Asked behind watch, which may have undone what the end does to wake a read.
+		if cause := c.Cause(); cause != nil {
+			return cause
 		}
-		if err := c.watch(ctx); err != nil {
+		if err != nil {
 			return err
 		}
 		c.waiting.Store(now())
@@ -319,33 +320,36 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 			c.traceReceived(b)
 			c.in = b
 			return nil
-		case !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed):
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// Of the context, the end or the heartbeat, or left by somebody on the
+			// transport.
+			c.compactReading()
+			c.stopWatching()
+			c.transport.wake.clear(&c.transport)
+		default:
+			if cause := c.Cause(); cause != nil {
+				return cause
+			}
+			if errors.Is(err, io.EOF) {
+				return c.outlive()
+			}
 			return c.lose(transportCause(err))
-		case ctx.Err() != nil:
-			return ctx.Err()
 		}
-		// The wake-up was the heartbeat's, or meant for another context.
-		c.compactReading()
-		c.stopWatching()
 	}
 }
 
 // watch sees to it that the end of ctx wakes the read. A context that is
 // passed again, as by a loop, costs nothing.
 func (c *Conn) watch(ctx context.Context) error {
-	done := ctx.Done()
-	if done != nil && done != c.done {
-		select {
-		case <-done:
-			return ctx.Err()
-		default:
-		}
+	done := c.doneOf(ctx)
+	if done != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if done == c.watched {
 		return nil
 	}
 	c.stopWatching()
-	if done == nil || done == c.done {
+	if done == nil {
 		return nil // the connection's end wakes the read by itself
 	}
 	turn := c.transport.wake.next(&c.transport)
@@ -368,5 +372,5 @@ func (c *Conn) unlockReading() {
 		c.in = nil
 		c.transport.release()
 	}
-	<-c.reading
+	c.reading.unlock()
 }

@@ -23,13 +23,6 @@ type transport struct {
 
 	readFn func(fd uintptr) bool // readReady
 
-	// Owned by the one who flushes.
-	from    []byte
-	behind  []byte
-	wroteN  int
-	werr    error
-	writeFn func(fd uintptr)
-
 	wake wakeup
 }
 
@@ -38,7 +31,6 @@ func (t *transport) init(nc net.Conn) {
 	if t.raw = rawConn(nc); t.raw == nil {
 		return
 	}
-	t.writeFn = t.writeOnce
 	t.readFn = t.readReady
 }
 
@@ -139,21 +131,35 @@ func (t *transport) tryWrite(a, b []byte) (int, error) {
 	if t.raw == nil {
 		return 0, nil
 	}
-	t.from, t.behind = a, b
-	err := t.raw.Control(t.writeFn)
-	t.from, t.behind = nil, nil
-	if err != nil {
-		return 0, err
+	c := rawCalls.Get().(*rawCall)
+	c.from, c.behind = a, b
+	err := t.raw.Control(c.write)
+	n := c.n
+	if err == nil && c.err != errAgain {
+		err = c.err
 	}
-	return t.wroteN, t.werr
+	c.from, c.behind, c.n, c.err = nil, nil, 0, nil
+	rawCalls.Put(c)
+	return n, err
 }
 
-func (t *transport) writeOnce(fd uintptr) {
-	t.wroteN, t.werr = send(fd, t.from, t.behind)
-	if t.werr == errAgain {
-		t.werr = nil
-	}
+// rawCall is what a call by way of the descriptor has to remember. It does not
+// wait, and so is no connection's for longer than that.
+type rawCall struct {
+	t            *transport // whose readOnce read calls
+	from, behind []byte     // what write sends
+	n            int
+	err          error
+
+	read, write func(fd uintptr)
 }
+
+var rawCalls = sync.Pool{New: func() any {
+	c := new(rawCall)
+	c.read = func(fd uintptr) { c.t.readOnce(fd) }
+	c.write = func(fd uintptr) { c.n, c.err = send(fd, c.from, c.behind) }
+	return c
+}}
 
 // close ends the transport, and the read under way. The first end counts.
 func (t *transport) close() {
@@ -195,6 +201,15 @@ func (w *wakeup) next(t *transport) int {
 		w.set = false
 	}
 	return w.turn
+}
+
+// clear is next for a read that was interrupted, by whomever.
+func (w *wakeup) clear(t *transport) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.turn++
+	t.resume()
+	w.set = false
 }
 
 // poke ends the read of the turn, unless the turn is over.

@@ -20,11 +20,10 @@ type watch struct {
 	state atomic.Uint32
 
 	// Owned by the one who reads.
-	on     bool          // the poller looks at the socket
-	busy   uint8         // reads in a row that were made in a crowd
-	turn   uint64        // that the last read took
-	token  chan struct{} // wakes the one who waits; made when first needed
-	readFn func(fd uintptr)
+	on    bool          // the poller looks at the socket
+	busy  uint8         // reads in a row that were made in a crowd
+	turn  uint64        // that the last read took
+	token chan struct{} // wakes the one who waits; made when first needed
 
 	mu    sync.Mutex
 	slot  slot
@@ -102,7 +101,6 @@ func (t *transport) startWatching() {
 	}
 	if t.watch.token == nil {
 		t.watch.token = make(chan struct{}, 1)
-		t.watch.readFn = t.readOnce
 	}
 	slot, ok := t.watch.place(p)
 	if !ok {
@@ -149,7 +147,7 @@ func (t *transport) readWatched(into []byte) ([]byte, error) {
 		}
 		t.watch.lower(readable | lonely) // before the read: an edge behind it counts
 		t.into = into
-		err := t.raw.Control(t.watch.readFn)
+		err := t.readNow()
 		if err == nil && t.rerr == errAgain {
 			t.watch.lower(hungUp) // whatever it was, it was not the end
 			t.into = nil
@@ -164,6 +162,16 @@ func (t *transport) readWatched(into []byte) ([]byte, error) {
 		}
 		return t.result(err)
 	}
+}
+
+// readNow reads what there is.
+func (t *transport) readNow() error {
+	c := rawCalls.Get().(*rawCall)
+	c.t = t
+	err := t.raw.Control(c.read)
+	c.t = nil
+	rawCalls.Put(c)
+	return err
 }
 
 // slot is a place in the poller's table, and how often it was used before.

@@ -66,11 +66,8 @@ func rawClient(t testing.TB, network string, opts *websocket.AcceptOptions) (ser
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.CloseNow() })
-	var head []byte
-	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
-		if _, err := near.Read(b); err != nil {
-			t.Fatal(err)
-		}
+	if err := readResponseHead(near); err != nil {
+		t.Fatal(err)
 	}
 	if strings.HasSuffix(network, "watched") {
 		server.Watch()
@@ -81,15 +78,29 @@ func rawClient(t testing.TB, network string, opts *websocket.AcceptOptions) (ser
 	return server, near
 }
 
+// readResponseHead reads as far as the frames begin.
+func readResponseHead(near net.Conn) error {
+	var head []byte
+	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
+		if _, err := near.Read(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // frames returns the bytes of n messages of a client.
-func frames(n int) (b []byte) {
+func frames(n int) []byte { return slices.Concat(eachFrame(n)...) }
+
+func eachFrame(n int) (all [][]byte) {
 	for i := range n {
 		text := fmt.Appendf(nil, "message %d", i)
 		h := frame.Header{Fin: true, Opcode: frame.Text, Masked: true, MaskingKey: [4]byte{1, 2, 3, byte(i)}, Length: uint64(len(text))}
-		b = append(h.Append(b), text...)
+		b := append(h.Append(nil), text...)
 		frame.Mask(b[len(b)-len(text):], h.MaskingKey, 0)
+		all = append(all, b)
 	}
-	return b
+	return all
 }
 
 // No edge comes behind the one that told of the last bytes and of the end.
@@ -149,32 +160,59 @@ func TestAReadOfASocketThatItsContextEndsLosesNothing(t *testing.T) {
 			t.Parallel()
 			server, near := rawClient(t, network, nil)
 			const messages = 300
-			go func() {
-				for _, b := range frames(messages) {
-					near.Write([]byte{b})
-				}
-			}()
-			ended := 0
-			for i := 0; i < messages; {
-				ctx, cancel := context.WithCancel(patient(t))
-				go cancel()
+			read := func(ctx context.Context, i int) error {
+				t.Helper()
 				_, m, err := server.Read(ctx)
-				switch {
-				case err == nil:
-					if want := fmt.Sprintf("message %d", i); string(m) != want {
-						t.Fatalf("read %q; want %q", m, want)
-					}
-					i++
-				case errors.Is(err, context.Canceled):
-					ended++
-				default:
+				if want := fmt.Sprintf("message %d", i); err == nil && string(m) != want {
+					t.Fatalf("read %q; want %q", m, want)
+				}
+				if err != nil && !errors.Is(err, context.Canceled) {
 					t.Fatal(err)
 				}
+				return err
 			}
-			if ended == 0 {
-				t.Error("no context ended in time to be noticed")
+			for i, b := range eachFrame(messages) {
+				// Of a message that has not come whole the end of the context is seen.
+				cut := i % len(b)
+				near.Write(b[:cut])
+				ctx, cancel := context.WithCancel(patient(t))
+				go cancel()
+				if read(ctx, i) == nil {
+					t.Fatalf("read a message of which %d of %d bytes were sent", cut, len(b))
+				}
+				// Of one that comes just now it may be.
+				ctx, cancel = context.WithCancel(patient(t))
+				go cancel()
+				near.Write(b[cut:])
+				for read(ctx, i) != nil {
+					ctx = patient(t)
+				}
 			}
 		})
+	}
+}
+
+// A deadline that somebody has left on the socket, as of a handshake, ends no
+// read.
+func TestADeadlineOfSomebodyElseEndsNoRead(t *testing.T) {
+	for _, network := range sockets {
+		t.Run(network, func(t *testing.T) {
+			server, near := rawClient(t, network, nil)
+			server.Transport().SetDeadline(time.Unix(1, 0))
+			near.Write(frames(1))
+			if _, m, err := server.Read(patient(t)); err != nil || string(m) != "message 0" {
+				t.Errorf("read %q, %v", m, err)
+			}
+		})
+	}
+}
+
+func TestATransportThatSomebodyElseClosesIsLost(t *testing.T) {
+	server, _ := rawClient(t, "tcp", nil)
+	server.Transport().Close()
+	_, _, err := server.Read(patient(t))
+	if lost := new(websocket.LostError); !errors.As(err, &lost) || !errors.Is(lost.Err, net.ErrClosed) {
+		t.Errorf("lost by %v", err)
 	}
 }
 

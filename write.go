@@ -30,7 +30,7 @@ func (c *Conn) WriteUncompressed(ctx context.Context, typ MessageType, p []byte)
 
 // writeMessage sends a message, or one that is prepared.
 func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) error {
-	if err := c.lock(ctx, c.writing); err != nil {
+	if err := c.lock(ctx, &c.writing); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -65,13 +65,13 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 		out := c.takeQueue()
 		c.queue.flying += len(p)
 		c.mu.Unlock()
-		<-c.writing
+		c.writing.unlock()
 		c.flushFrom(out, p)
 		return c.writeError(nil)
 	}
 	lead := !c.defers() && c.queue.lead()
 	c.mu.Unlock()
-	<-c.writing
+	c.writing.unlock()
 	if lead {
 		c.flush()
 	}
@@ -126,12 +126,7 @@ func (c *Conn) flushDeferred() {
 func (c *Conn) writeError(err error) error {
 	switch {
 	case err == nil:
-		select {
-		case <-c.done:
-			return c.Cause()
-		default:
-			return nil
-		}
+		return c.Cause()
 	case errors.Is(err, wire.ErrClosed):
 		if cause := c.Cause(); cause != nil {
 			return cause
@@ -151,7 +146,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if typ != Text && typ != Binary {
 		return nil, callError(wire.ErrOpcode)
 	}
-	if err := c.lock(ctx, c.writing); err != nil {
+	if err := c.lock(ctx, &c.writing); err != nil {
 		return nil, err
 	}
 	return &messageWriter{c: c, ctx: ctx, op: frame.Opcode(typ)}, nil
@@ -211,7 +206,7 @@ func (w *messageWriter) Close() error {
 		defer putWriteBuffer(w.buf)
 	}
 	err := w.fragment(last, true)
-	<-w.c.writing
+	w.c.writing.unlock()
 	return err
 }
 
@@ -319,9 +314,9 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 		var err error
 		select {
 		case <-room:
-		case <-ctx.Done():
+		case <-c.doneOf(ctx):
 			err = ctx.Err()
-		case <-c.done:
+		case <-c.Done():
 		}
 		c.mu.Lock()
 		if err != nil {
@@ -404,8 +399,9 @@ func (c *Conn) nextOfQueue() *buffer {
 // takeQueue takes what waits, or ends the lead. It is called with mu held.
 func (c *Conn) takeQueue() *buffer {
 	out := c.queue.take()
-	if c.pong.take() {
-		c.encodePong(c.pong.next)
+	if owed := c.pong.take(); owed != nil {
+		c.encodePong(owed.b)
+		putWriteBuffer(owed)
 	}
 	return out
 }

@@ -62,8 +62,9 @@ type work struct {
 
 	net     netFacts
 	end     endState
-	ended   *Ending  // once it has been told
-	keys    []string // of this connection's earlier handshakes
+	ended   *Ending   // once it has been told
+	keys    []string  // of this connection's earlier handshakes
+	traces  [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none
 	numbers numbers
 }
 
@@ -329,6 +330,7 @@ type side struct {
 	lostMark mark
 	lossy    bool // bytes of it are unknown
 	doubt    int  // bits of evidence that a guess lacks; not positive: none
+	suspect  *suspicion
 }
 
 func (a *Analyser) peer(s *side) *side { return &a.sides[s.role.Peer()] }

@@ -1,10 +1,13 @@
 package capture
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
+	"github.com/wiretrue/websocket/internal/between"
 	"github.com/wiretrue/websocket/internal/duration"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
@@ -25,13 +28,14 @@ type Ending struct {
 	SilenceServer time.Duration `json:"silence_server_ns"`           // and of the server's
 	SincePing     time.Duration `json:"since_ping_ns,omitempty"`     // the last Ping; 0: there was none
 	Unanswered    [2]int        `json:"unanswered_pings"`            // Pings without a Pong, of the client and of the server
-	Large         uint64        `json:"large_before,omitempty"`      // the size of a large frame less than two seconds before
+	Large         uint64        `json:"large_before,omitempty"`      // the size of a large frame less than two seconds before, or of what was refused with 1009
 	LargeFrom     Party         `json:"large_before_from,omitempty"` // who sent it
 	Hints         []Hint        `json:"hints,omitempty"`             // timeouts that the silence would fit, the best first
 	Words         string        `json:"words"`                       // all this in a sentence
 	Lasted        time.Duration `json:"lasted_ns"`                   // from the first byte to the first act of ending
 	TCPAfter      time.Duration `json:"tcp_end_after_ns,omitempty"`  // from the answered Close to the first end of TCP
 	Reset         Party         `json:"reset_by,omitempty"`          // who sent a RST
+	Proxy         string        `json:"proxy,omitempty"`             // the proxy that ended TCP in place of the one who Began: its kind, or "a proxy"
 }
 
 // Outcome is how a connection ended.
@@ -58,26 +62,10 @@ type View struct {
 // would fit.
 type Hint struct {
 	Timeout    time.Duration `json:"timeout_ns"`
-	Confidence float64       `json:"confidence"` // 0 to 1
-	Whose      string        `json:"whose"`      // what usually has this timeout
-	Silent     string        `json:"silent"`     // which bytes were missing that long: "both", "client" or "server"
-}
-
-// idleTimeouts are the ones that are met most often.
-var idleTimeouts = []struct {
-	after time.Duration
-	whose string
-}{
-	{30 * time.Second, "the default of several cloud load balancers and of many servers' read timeouts"},
-	{55 * time.Second, "the router of a hosting platform"},
-	{60 * time.Second, "the default of nginx's proxy_read_timeout and of AWS application load balancers"},
-	{90 * time.Second, "the idle timeout of several reverse proxies"},
-	{100 * time.Second, "the default of Cloudflare's proxy"},
-	{120 * time.Second, "the default of IIS and of many servers' idle timeouts"},
-	{300 * time.Second, "the default of Envoy's stream idle timeout, and of some firewalls"},
-	{350 * time.Second, "AWS network load balancers and NAT gateways"},
-	{600 * time.Second, "the connection tracking of Google Cloud"},
-	{3600 * time.Second, "firewalls and address translation with a limit of an hour"},
+	Confidence float64       `json:"confidence"`        // 0 to 1
+	Whose      string        `json:"whose"`             // what usually has this timeout
+	Setting    string        `json:"setting,omitempty"` // what sets it, when that is known
+	Silent     string        `json:"silent"`            // which bytes were missing that long: "both", "client" or "server"
 }
 
 // endState is what is known on the way to the end.
@@ -85,12 +73,14 @@ type endState struct {
 	quiet    time.Time // the last frame before the first act of ending, or the handshake
 	lastPing time.Time
 	large    largeData
+	largest  [2]largeData // of each side's frames and messages
 	began    Party
 	begun    mark
 	first    *Close // the first Close frame
 	closes   [2]*Close
 	answered time.Time
 	tcp      mark // the first end of TCP
+	tcpBy    Party
 	reset    Party
 	lastOf   [2]time.Time // the sides' last bytes before the first act
 	waiting  [2]int       // unanswered Pings at that time
@@ -102,7 +92,20 @@ type largeData struct {
 	from   Party
 	size   uint64
 	number int64
-	frame  bool
+	kind   largeKind
+}
+
+// largeKind says what was large.
+type largeKind uint8
+
+const (
+	oneFrame largeKind = iota
+	fragmentedMessage
+	inflatedMessage
+)
+
+func (k largeKind) String() string {
+	return [...]string{"frame", "fragmented message", "compressed message"}[k]
 }
 
 // onClose takes a Close frame.
@@ -151,7 +154,7 @@ func (a *Analyser) endSide(s *side, m mark, how How) {
 		s.ended = how
 	}
 	if how != Stopped && a.end.tcp.at.IsZero() {
-		a.end.tcp = m
+		a.end.tcp, a.end.tcpBy = m, s.party()
 	}
 	if how == RST && a.end.reset == "" {
 		a.end.reset = s.party()
@@ -172,6 +175,9 @@ func (a *Analyser) endSide(s *side, m mark, how How) {
 		f := broke(rule, s.party(), a.seenAtEnd(rule, s, how))
 		f.From, f.Stream, f.Frame = s.party(), s.offset, s.frame.Number
 		f.Offset = f.Stream - s.base
+		if rule == rfc.CloseBeforeEnd {
+			a.explainCut(&f)
+		}
 		a.find(m, f)
 	}
 	both := a.sides[0].ended != "" && a.sides[1].ended != ""
@@ -208,6 +214,10 @@ func (a *Analyser) declined() bool {
 
 // flushSide tells what a side's end leaves unfinished.
 func (a *Analyser) flushSide(s *side, m mark) {
+	if s.suspect != nil && s.suspect.ev.Header.Length == 0 { // a whole frame, to the last byte
+		a.believe(s)
+	}
+	a.distrust(s)
 	switch s.state {
 	case stateTLS:
 		a.tlsOnPlainPort(s)
@@ -247,9 +257,30 @@ func (a *Analyser) noResponse(m mark) {
 	}
 	for _, ex := range a.exchanges {
 		ex.Cut = true
+		a.explainSilence(ex, m)
 		a.tellExchange(ex, m, Client)
 	}
 	a.exchanges = nil
+}
+
+// explainSilence says who ended TCP before there was a response to an upgrade,
+// if the request was one that deserved it and the capture has all there was.
+func (a *Analyser) explainSilence(ex *exchange, m mark) {
+	server := &a.sides[wire.Server]
+	if !ex.upgrade || ex.responded || ex.broken.Fatal() != 0 || server.lossy || len(server.head) > 0 || a.end.tcp.at.IsZero() {
+		return
+	}
+	f := broke(rfc.SwitchingProtocols, Server, "the end of TCP in place of a response, "+duration.Words(since(ex.sentAt.at, a.end.tcp.at))+" after the request")
+	f.Mistake = "no HTTP server listens on this port, it wants TLS, or it hung up on the request"
+	f.Do = "Check the port, and whether it wants wss:// in place of ws://; then the server's log."
+	if a.end.tcpBy == Client {
+		f.Fault, f.Seen = Unknown, "no response for "+duration.Words(since(ex.sentAt.at, a.end.tcp.at))+", when the client ended TCP"
+		f.Mistake = "the client's patience ended, or its program did"
+		f.Do = "Look at what the server did with the request in that time; allow for it in the client's timeout."
+	}
+	f.At, f.Packet, f.From = m.at, m.packet, a.end.tcpBy
+	ex.broken.Add(f.Rule)
+	ex.findings = append(ex.findings, f)
 }
 
 // finish tells what Report finds unfinished.
@@ -325,22 +356,46 @@ func (a *Analyser) ending() (e Ending) {
 		e.Code, e.Reason = end.first.Code, end.first.Reason
 	}
 	e.Client, e.Server = viewOf(end.closes[wire.Server]), viewOf(end.closes[wire.Client])
-	e.Silence = since(end.quiet, end.begun.at)
-	e.SilenceClient = since(later(end.lastOf[wire.Client], a.numbers.opened), end.begun.at)
-	e.SilenceServer = since(later(end.lastOf[wire.Server], a.numbers.opened), end.begun.at)
+	a.weigh(&e)
+	if e.How != Abnormal {
+		e.Proxy = "" // a Close passes through it
+	}
 	if !end.lastPing.IsZero() {
 		e.SincePing = since(end.lastPing, end.begun.at)
 	}
 	e.Unanswered = end.waiting
-	if l := &end.large; l.size > 0 && end.begun.at.Sub(l.at) < 2*time.Second {
+	if l := a.largeBefore(); l.size > 0 {
 		e.Large, e.LargeFrom = l.size, l.from
 	}
 	if e.How == Clean && !end.tcp.at.IsZero() {
 		e.TCPAfter = since(end.answered, end.tcp.at)
 	}
-	e.Hints = hints(&e)
 	e.Words = a.wordsOf(&e)
 	return e
+}
+
+// largeBefore returns what may have been too large for the side that began the
+// end: if it says so, the largest that the other has sent or begun to send.
+func (a *Analyser) largeBefore() largeData {
+	end := &a.end
+	if end.first == nil || end.first.Code != rfc.MessageTooBig {
+		if end.begun.at.Sub(end.large.at) < 2*time.Second {
+			return end.large
+		}
+		return largeData{}
+	}
+	s := &a.sides[wire.Client]
+	if end.began == Client {
+		s = &a.sides[wire.Server]
+	}
+	l := end.largest[s.role]
+	if size := s.frame.Header.Length; s.inFrame && !s.frame.Header.Opcode.Control() && size >= l.size {
+		l = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number}
+	}
+	if size := s.message.WireSize; s.inMessage && s.message.Frames > 1 && size >= l.size {
+		l = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number, kind: fragmentedMessage}
+	}
+	return l
 }
 
 func viewOf(c *Close) *View {
@@ -350,40 +405,69 @@ func viewOf(c *Close) *View {
 	return &View{Code: c.Code, Reason: c.Reason}
 }
 
-// hints matches the silences against the well-known timeouts.
-func hints(e *Ending) (list []Hint) {
-	for _, t := range idleTimeouts {
-		var best Hint
-		for _, silent := range []struct {
-			of    string
-			time  time.Duration
-			doubt float64
-		}{{"both", e.Silence, 1}, {"client", e.SilenceClient, 0.7}, {"server", e.SilenceServer, 0.8}} {
-			off := (silent.time - t.after).Seconds()
-			// Timers fire late rather than early, and the last byte was seen
-			// here a little before or after the one who holds the timer did.
-			room := 0.3 + 0.01*t.after.Seconds()
-			if off < -0.25 || off > 3*room {
-				continue
-			}
-			c := 0.95 * math.Exp(-math.Max(0, off-0.1)/room) * silent.doubt
+// weigh sets the silences before the end, and matches them against the timeouts
+// of what may stand between.
+func (a *Analyser) weigh(e *Ending) {
+	end := &a.end
+	e.Silence = since(end.quiet, end.begun.at)
+	e.SilenceClient = since(later(end.lastOf[wire.Client], a.numbers.opened), end.begun.at)
+	e.SilenceServer = since(later(end.lastOf[wire.Server], a.numbers.opened), end.begun.at)
+	trace := a.traceOf(end.began)
+	kind := between.Of(trace)
+	if e.Proxy = kind.Name; e.Proxy == "" && trace != "" {
+		e.Proxy = "a proxy"
+	}
+	e.Hints = nil
+	for _, silent := range []struct {
+		of    string
+		time  time.Duration
+		doubt float64
+	}{{"both", e.Silence, 1}, {"client", e.SilenceClient, 0.7}, {"server", e.SilenceServer, 0.8}} {
+		for _, fit := range between.Fits(silent.time, kind) {
+			c := fit.Confidence * silent.doubt
 			if e.How == Clean {
 				c *= 0.8 // who closes in order usually knows what it does
 			}
-			if c > best.Confidence {
-				best = Hint{Timeout: t.after, Confidence: math.Round(100*c) / 100, Whose: t.whose, Silent: silent.of}
+			h := Hint{Timeout: fit.After, Confidence: math.Round(100*c) / 100, Whose: fit.Whose, Setting: fit.Setting, Silent: silent.of}
+			i := slices.IndexFunc(e.Hints, func(other Hint) bool { return other.Timeout == h.Timeout })
+			switch {
+			case c < 0.2:
+			case i < 0:
+				e.Hints = append(e.Hints, h)
+			case e.Hints[i].Confidence < h.Confidence:
+				e.Hints[i] = h
 			}
 		}
-		if best.Confidence >= 0.2 {
-			list = append(list, best)
+	}
+	slices.SortStableFunc(e.Hints, func(a, b Hint) int { return cmp.Compare(b.Confidence, a.Confidence) })
+}
+
+// traceOf returns the trace of a proxy on a party's side, or "".
+func (a *Analyser) traceOf(p Party) string {
+	for role := range a.traces {
+		if partyOf(wire.Role(role)) == p {
+			return a.traces[role]
 		}
 	}
-	for i := 1; i < len(list); i++ { // the best first
-		for j := i; j > 0 && list[j].Confidence > list[j-1].Confidence; j-- {
-			list[j], list[j-1] = list[j-1], list[j]
+	return ""
+}
+
+// explainCut adds what is known of who ended TCP without a Close.
+func (a *Analyser) explainCut(f *Finding) {
+	e := Ending{How: Abnormal}
+	a.weigh(&e)
+	trace := a.traceOf(a.end.began)
+	if e.Proxy != "" {
+		f.Mistake = quoteShort(trace) + " shows that it was a proxy that ended TCP, of its own accord or because what is behind it was gone"
+	}
+	if len(e.Hints) > 0 && e.Hints[0].Confidence >= 0.5 {
+		f.Fault = Between
+		f.Do = "See the hint about the idle timeout: what stands in between cannot send a Close, and needs something to pass on now and then."
+		f.Mistake = "behind a silence of " + duration.Words(e.Hints[0].Timeout) + " this is an idle timeout rather than the end of a program"
+		if e.Proxy != "" {
+			f.Mistake += ", and " + quoteShort(trace) + " shows that there is a proxy that may have it"
 		}
 	}
-	return list
 }
 
 // findReasons makes findings of what explains the end.
@@ -395,6 +479,9 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 		f := found("capture-idle-timeout", Between, "the end came %s after the last bytes of %s; a timeout of %s would do this: %s", duration.Words(length), whose, duration.Words(h.Timeout), h.Whose)
 		f.Confidence = h.Confidence
 		f.At, f.Packet = a.end.begun.at, a.end.begun.packet
+		if h.Setting != "" {
+			f.Do = "Send a Ping in half that time from one side, or raise " + h.Setting + "."
+		}
 		if e.How == Clean {
 			f.Fault = e.Began
 		}
@@ -410,15 +497,16 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 		}
 	}
 	if e.Large > 0 && e.LargeFrom != e.Began && (e.Code == rfc.MessageTooBig || e.How != Clean) {
-		what, when := "frame", duration.Words(since(a.end.large.at, a.end.begun.at))+" before the end"
-		if !a.end.large.frame {
-			what = "compressed message"
+		l := a.largeBefore()
+		which, when := "was the last large one", duration.Words(since(l.at, a.end.begun.at))+" before the end"
+		if e.Code == rfc.MessageTooBig {
+			which = "is the largest that it sent"
 		}
-		if a.end.large.at.After(a.end.begun.at) {
+		if l.at.After(a.end.begun.at) {
 			when = "and was still on its way when the end began"
 		}
-		f := found("capture-close-after-large-message", Unknown, "a %s of %d bytes from %s was the last large one, %s", what, e.Large, the(e.LargeFrom), when)
-		f.From, f.Frame = e.LargeFrom, a.end.large.number
+		f := found("capture-close-after-large-message", Unknown, "a %v of %d bytes from %s %s, %s", l.kind, l.size, the(e.LargeFrom), which, when)
+		f.From, f.Frame = e.LargeFrom, l.number
 		if e.Code == rfc.MessageTooBig {
 			f.Confidence = 0.95
 		} else {
@@ -459,7 +547,15 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		if e.Reset == e.Began {
 			what = "reset TCP"
 		}
-		w = fmt.Sprintf("%s %s without a Close, %s.", capital(the(e.Began)), what, after)
+		who := the(e.Began)
+		switch e.Proxy {
+		case "":
+		case "a proxy":
+			who = "the proxy on the " + string(e.Began) + "'s side"
+		default:
+			who = "the proxy on the " + string(e.Began) + "'s side, " + e.Proxy + ","
+		}
+		w = fmt.Sprintf("%s %s without a Close, %s.", capital(who), what, after)
 	}
 	if e.Client.Code != e.Server.Code {
 		w += fmt.Sprintf(" The client's program is told %v, the server's %v.", e.Client.Code, e.Server.Code)

@@ -3,6 +3,7 @@ package capture_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,6 +68,13 @@ func scene(t testing.TB, text string) (steps []step) {
 
 const upgraded = "0 client upgrade\n0.01 server switch\n"
 
+const switched = "0.01 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: yA9O5xGLp8SbwCV//OepMPw7pEI=\n"
+
+// through opens a connection of which the server's answer has another field.
+func through(field string) string {
+	return asks + "\n" + strings.Replace(switched, " | Connection", " | "+field+" | Connection", 1)
+}
+
 const asks = "0 client http GET /chat?room=1 HTTP/1.1 | Host: a.example | Upgrade: websocket | Connection: Upgrade" +
 	" | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13"
 
@@ -122,6 +130,25 @@ func TestFindings(t *testing.T) {
 		{"301", capture.Options{}, refused("301 Moved Permanently", "Location: https://a.example/chat/"), []wanted{{switching, capture.Error, capture.Unknown, `Location "https://a.example/chat/"`}}},
 		{"400", capture.Options{}, refused("400 Bad Request"), []wanted{{switching, capture.Error, capture.Client, "did not like the request"}}},
 		{"400 of a TLS port", capture.Options{}, refused("400 The plain HTTP request was sent to HTTPS port"), []wanted{{switching, capture.Error, capture.Client, "TLS port"}}},
+		{"400 of nginx's TLS port", capture.Options{}, asks + `
+			0.1 server http HTTP/1.1 400 Bad Request | Server: nginx/1.22.1 | Content-Length: 67 || <h1>400: The plain HTTP request was sent to HTTPS port</h1> nginx~~~
+			0.2 server fin
+			0.3 client fin`, []wanted{{switching, capture.Error, capture.Client, "Connect with wss://"}}},
+		{"400 to a request that a proxy changed", capture.Options{}, refused("400 Bad Request", "Server: nginx/1.22.1"), []wanted{{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"}}},
+		{"HTTP/1.0 of a proxy", capture.Options{}, `0 client http GET /chat HTTP/1.0 | Host: a.example | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
+			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0
+			0.2 server fin
+			0.3 client fin`, []wanted{
+			{"6455-4.1-request-http11", capture.Error, capture.Between, "proxy_http_version 1.1"},
+			{"6455-4.1-request-upgrade", capture.Error, capture.Between, "the rest of the handshake is there"},
+			{"6455-4.1-request-connection", capture.Error, capture.Between, "the rest of the handshake is there"},
+			{switching, capture.Error, capture.Between, "proxy_http_version 1.1"},
+		}},
+		{"no response", capture.Options{}, asks + "\n0.25 server fin\n0.3 client fin", []wanted{{switching, capture.Error, capture.Server, "in place of a response, 250ms after the request"}}},
+		{"no response but a reset", capture.Options{}, asks + "\n0.25 server rst", []wanted{{switching, capture.Error, capture.Server, "wants TLS"}}},
+		{"no response in time", capture.Options{}, asks + "\n10 client fin\n10.3 server fin", []wanted{{switching, capture.Error, capture.Unknown, "no response for 10s, when the client ended TCP"}}},
+		{"no response that the capture has", capture.Options{}, asks + "\n1 server gap 100\n10 client fin\n10.3 server fin", nil},
+		{"no response yet", capture.Options{}, asks, nil},
 		{"401", capture.Options{}, refused("401 Unauthorized"), []wanted{{switching, capture.Error, capture.Client, "credentials"}}},
 		{"403", capture.Options{}, refused("403 Forbidden"), []wanted{{switching, capture.Error, capture.Unknown, "does not allow this client"}}},
 		{"403 for the origin", capture.Options{}, strings.Replace(refused("403 Forbidden"), " | Upgrade:", " | Origin: https://b.example | Upgrade:", 1),
@@ -134,7 +161,7 @@ func TestFindings(t *testing.T) {
 			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0
 			0.2 server fin
 			0.3 client fin`, []wanted{
-			{"6455-4.1-request-upgrade", capture.Error, capture.Between, "Via shows that a proxy was on the way"},
+			{"6455-4.1-request-upgrade", capture.Error, capture.Between, `"Via: 1.1 proxy" shows that a proxy was on the way`},
 			{"6455-4.1-request-connection", capture.Error, capture.Between, "removed or changed the hop-by-hop headers"},
 			{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"},
 		}},
@@ -147,9 +174,9 @@ func TestFindings(t *testing.T) {
 		// Why it closed.
 		{"an idle timeout", capture.Options{}, upgraded + `0.2 client 81 85 37fa213d "Hello"^37fa213d
 			60.25 server fin
-			60.3 client fin`, []wanted{{before, capture.Warning, capture.Server, "FIN without a Close"}, {"capture-idle-timeout", capture.Warning, capture.Between, "nginx"}}},
+			60.3 client fin`, []wanted{{before, capture.Warning, capture.Between, "FIN without a Close"}, {"capture-idle-timeout", capture.Warning, capture.Between, "nginx"}}},
 		{"an idle timeout of one side alone", capture.Options{}, upgraded + frames(100, func(int) string { return "server 81 02 \"hi\"" }) + `100.2 client rst`,
-			[]wanted{{before, capture.Warning, capture.Client, "RST without a Close"}, {"capture-idle-timeout", capture.Warning, capture.Between, "last bytes of the client"}}},
+			[]wanted{{before, capture.Warning, capture.Between, "RST without a Close"}, {"capture-idle-timeout", capture.Warning, capture.Between, "last bytes of the client"}}},
 		{"no timeout", capture.Options{}, upgraded + `0.2 client 81 85 37fa213d "Hello"^37fa213d
 			13.25 server fin
 			13.3 client fin`, []wanted{{before, capture.Warning, capture.Server, ""}}},
@@ -187,6 +214,52 @@ func TestFindings(t *testing.T) {
 			1.2 client 88 82 01020305 03f1^01020305
 			1.3 server fin
 			1.4 client fin`, []wanted{{"capture-close-after-large-message", capture.Warning, capture.Unknown, "70000 bytes from the client"}}},
+		{"too large a message of some kilobytes", capture.Options{}, upgraded + `1 client 82 fe 1388 01020304 "a"*5000
+			1.1 client 81 82 01020309 "ok"^01020309
+			1.2 server 88 02 03f1
+			1.3 client 88 82 01020305 03f1^01020305
+			1.4 server fin
+			1.5 client fin`, []wanted{{"capture-close-after-large-message", capture.Warning, capture.Unknown, "frame of 5000 bytes from the client is the largest"}}},
+		{"too large a message in fragments", capture.Options{}, upgraded + `1 client 02 fe 03e8 01020304 "a"*1000
+			1.1 client 00 fe 03e8 01020305 "a"*1000
+			1.2 server 88 02 03f1
+			1.3 client 88 82 01020306 03f1^01020306
+			1.4 server fin
+			1.5 client fin`, []wanted{{"capture-close-after-large-message", capture.Warning, capture.Unknown, "message of 2000 bytes from the client is the largest"}}},
+		{"too large a message of which only the header came", capture.Options{}, upgraded + `1 client 82 fe 1388 01020304
+			1.2 server 88 02 03f1
+			1.3 server fin
+			1.4 client rst`, []wanted{{"6455-5.5.1-close-answered", capture.Warning, capture.Client, ""}, {"6455-7.1.5-end-between-frames", capture.Error, capture.Client, ""},
+			{"capture-close-after-large-message", capture.Warning, capture.Unknown, "frame of 5000 bytes from the client is the largest"}}},
+		{"nothing that could be too large", capture.Options{}, upgraded + `1.2 server 88 02 03f1
+			1.3 client 88 82 01020306 03f1^01020306
+			1.4 server fin
+			1.5 client fin`, nil},
+
+		// What stands in between.
+		{"an idle end by nginx", capture.Options{}, through("Server: nginx/1.22.1") + "1 client 82 80 01020304\n1 server 82 00\n61.05 server fin\n61.06 client fin", []wanted{
+			{before, capture.Warning, capture.Between, `"Server: nginx/1.22.1" shows that there is a proxy`},
+			{"capture-idle-timeout", capture.Warning, capture.Between, "raise the proxy_read_timeout of nginx"}}},
+		{"an idle end by nginx with another timeout", capture.Options{}, through("Server: nginx") + "1 client 82 80 01020304\n1 server 82 00\n11.01 server fin\n11.02 client fin", []wanted{
+			{before, capture.Warning, capture.Between, "nginx"},
+			{"capture-idle-timeout", capture.Warning, capture.Between, "a timeout of 10s would do this: the proxy_read_timeout of nginx may be set to that"}}},
+		{"an idle end by HAProxy", capture.Options{}, through("Via: 1.1 haproxy") + "1 client 82 80 01020304\n1 server 82 00\n3601.05 server rst", []wanted{
+			{before, capture.Warning, capture.Between, "haproxy"},
+			{"capture-idle-timeout", capture.Warning, capture.Between, "raise the timeout tunnel of HAProxy"}}},
+		{"an idle end by nobody knows what", capture.Options{}, upgraded + "1 client 82 80 01020304\n1 server 82 00\n61.05 server fin\n61.06 client fin", []wanted{
+			{before, capture.Warning, capture.Between, "an idle timeout rather than the end of a program"},
+			{"capture-idle-timeout", capture.Warning, capture.Between, "nginx's proxy_read_timeout"}}},
+		{"an idle end before a proxy's upstream", capture.Options{}, strings.Replace(asks, " | Upgrade:", " | X-Forwarded-For: 192.0.2.1 | Upgrade:", 1) + "\n" + switched + "1 client 82 80 01020304\n1 server 82 00\n61.05 client rst", []wanted{
+			{before, capture.Warning, capture.Between, `"X-Forwarded-For: 192.0.2.1" shows`},
+			{"capture-idle-timeout", capture.Warning, capture.Between, ""}}},
+		{"a proxy whose upstream is gone", capture.Options{}, through("Server: nginx") + "1 client 82 80 01020304\n1 server 82 00\n3 server fin\n3 client fin", []wanted{
+			{before, capture.Warning, capture.Server, "because what is behind it was gone"}}},
+		{"an idle end in order through nginx", capture.Options{}, through("Server: nginx") + `1 client 82 80 01020304
+			61.01 server 88 02 03e9
+			61.02 client 88 82 01020305 03e9^01020305
+			61.03 server fin
+			61.04 client fin`, []wanted{{"capture-idle-timeout", capture.Warning, capture.Server, "60s"}}},
+
 		{"an end inside a frame", capture.Options{}, upgraded + `1 server 82 05 "ab"
 			1.1 server rst`, []wanted{{"6455-7.1.5-end-between-frames", capture.Error, capture.Server, "after 2 of the frame's 5 bytes"}, {before, capture.Warning, capture.Server, "RST"}}},
 		{"data behind a Close", capture.Options{}, upgraded + `1 server 88 02 03e8
@@ -306,6 +379,68 @@ func TestEndings(t *testing.T) {
 		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how {
 			t.Errorf("ended %s, want %s", report.Ending.How, tt.how)
 		}
+	}
+}
+
+// What breaks a rule soon behind a gap is told once frames have gone on behind
+// it, and until then it is not known whether the peer or the guess is wrong.
+func TestFaultsBehindGaps(t *testing.T) {
+	t.Parallel()
+	const mask = "6455-5.1-client-must-mask"
+	for _, tt := range []struct {
+		name   string
+		scene  string
+		want   []string // errors
+		frames int64
+	}{
+		{"one", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 81 03 "bad"
+			1.3 client 81 86 a1b2c3d4 "World!"^a1b2c3d4
+			1.4 client 81 87 99887766 "Goodbye"^99887766`, []string{mask + " #2"}, 4},
+		{"several, of all sizes", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 81 00
+			1.3 client 82 7e 1000 "a"*4096
+			1.4 client 81 86 a1b2c3d4 "World!"^a1b2c3d4
+			1.5 client 81 87 99887766 "Goodbye"^99887766`, []string{mask + " #2", mask + " #3"}, 5},
+		{"inside a message", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 01 85 01020305 "World"^01020305
+			1.3 client 09 84 a1b2c3d4 "ping"^a1b2c3d4
+			1.4 client 80 87 99887766 "Goodbye"^99887766
+			1.5 client 81 87 12345678 "Goodbye"^12345678`, []string{"6455-5.5-control-not-fragmented #3"}, 5},
+		{"the last bytes", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 81 03 "bad"
+			1.3 client fin`, []string{mask + " #2"}, 2},
+		{"the last bytes, without a payload", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 89 00
+			1.3 client fin`, []string{mask + " #2"}, 2},
+		{"nothing goes on behind it", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 81 05 "bad"
+			1.3 client fin`, nil, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			steps := scene(t, upgraded+"0.5 server 81 02 \"hi\"\n"+tt.scene)
+			all, report := records(capture.Options{}, steps, nil)
+			var got []string
+			for _, r := range all {
+				if f := r.Finding; f != nil && f.Severity == capture.Error && f.ID != "6455-7.1.5-end-between-frames" {
+					got = append(got, fmt.Sprintf("%s #%d", f.ID, f.Frame-1)) // behind that of the server
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("found %q, want %q", got, tt.want)
+			}
+			if n := int64(report.Client.Frames); n != tt.frames {
+				t.Errorf("%d frames, want %d", n, tt.frames)
+			}
+			cutEverywhere(t, capture.Options{}, steps)
+		})
 	}
 }
 

@@ -80,7 +80,7 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
 			if s.doubts(&ev) {
 				unread := len(in) + len(b)
 				s.offset -= int64(unread)
-				a.searchAgain(s, m)
+				a.suspect(s, m, &ev)
 				return all - unread
 			}
 			a.onEvent(s, m, &ev)
@@ -300,7 +300,7 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	}
 	s.findings = s.findings[:0]
 	if !f.Header.Opcode.Control() {
-		a.noteLarge(s, f.Header.Length, true)
+		a.noteSize(s, f.Header.Length, oneFrame)
 	}
 	if f.Header.Opcode != frame.Close {
 		a.end.quiet = f.Last
@@ -315,9 +315,12 @@ func (a *Analyser) endMessage(s *side, m mark, last int64, cut bool) {
 	g.Cut = g.Cut || cut
 	if g.Compressed {
 		a.endInflating(s, m)
-		a.noteLarge(s, g.Size, false)
+		a.noteSize(s, g.Size, inflatedMessage)
 	} else {
 		g.Size = max(g.Size, g.WireSize)
+		if g.Frames > 1 {
+			a.noteSize(s, g.Size, fragmentedMessage)
+		}
 	}
 	a.watchID(s, m)
 	g.Payload = Excerpt{s.joined, g.Size}
@@ -367,6 +370,7 @@ func (a *Analyser) gap(s *side, m mark, n int64) {
 	if n == 0 {
 		return
 	}
+	a.distrust(s)
 	at := s.offset
 	s.lossy = true
 	s.backInStep = false

@@ -26,8 +26,8 @@ import (
 // Payloads are not random: what repeats itself, as zeros behind a mask do, may
 // look like a header again and again. So what was seen before is no evidence.
 // A guess may still be wrong. Until enough headers have followed that one, one
-// that cannot be is taken for a sign of that, and the search begins anew,
-// rather than for the fault of the peer.
+// that cannot be is taken for a sign of that, and the search begins anew, unless
+// frames go on behind its payload: then it is the fault of the peer.
 
 const (
 	enoughBits = 20      // to believe a candidate at the very beginning
@@ -36,6 +36,7 @@ const (
 	endBits    = 7       // that a frame ends where a packet does
 	sureBits   = 48      // not to doubt it any more
 	headerBits = 5       // that a header fits
+	faultBits  = 10      // against it that one does not: few peers break rules
 	maxRow     = 64      // headers that are looked at from one candidate on
 	maxSearch  = 1 << 20 // bytes in which an unknown protocol is searched for frames
 )
@@ -81,7 +82,7 @@ func sniff(from wire.Role, b []byte) sniffed {
 // begin decides what a fresh direction's next bytes are, when their beginning
 // tells at once. It reports whether it did.
 func (a *Analyser) begin(s *side, m mark, b []byte) bool {
-	if s.searched > 0 {
+	if s.searched > 0 || s.suspect != nil {
 		return false
 	}
 	return a.beginAs(s, m, sniff(s.role, b), b)
@@ -176,7 +177,12 @@ func (a *Analyser) decide(final bool) bool {
 // try decides from the candidate's bytes.
 func (a *Analyser) try(s *side, c candidate, final bool) bool {
 	m := c.marks[0]
-	if s.searched == 0 {
+	c.final = final
+	if s.suspect != nil && c.goesOn(s.suspect.ev.Header.Length, float64(sureBits-s.doubt)) {
+		a.believe(s)
+		return true
+	}
+	if s.searched == 0 && s.suspect == nil {
 		what := sniff(s.role, c.b)
 		if what == sniffMore && !final {
 			return false
@@ -189,7 +195,6 @@ func (a *Analyser) try(s *side, c candidate, final bool) bool {
 			return true
 		}
 	}
-	c.final = final
 	at, over, score, frames := c.best()
 	if final {
 		over += enoughBits - someBits
@@ -198,6 +203,7 @@ func (a *Analyser) try(s *side, c candidate, final bool) bool {
 		return false
 	}
 	over -= enoughBits
+	a.distrust(s)
 	a.skipFront(s, at)
 	evidence := fmt.Sprintf("%d headers in a row fit, %.0f bits of evidence", frames, score)
 	if frames == 1 {
@@ -238,6 +244,7 @@ func (a *Analyser) skipFront(s *side, n int) {
 
 // giveUp drops n bytes in which no frame was found.
 func (a *Analyser) giveUp(s *side, n int) {
+	a.distrust(s)
 	first := s.searched == 0 && s.lost == nil
 	var m mark
 	var b []byte
@@ -355,7 +362,7 @@ func (c *candidate) best() (at int, over, score float64, frames int) {
 		if !c.mayBegin(c.b[i:]) {
 			continue
 		}
-		bits, n, end := c.evidence(i)
+		bits, n, end := c.evidence(i, 0)
 		if n == 0 {
 			continue
 		}
@@ -386,35 +393,31 @@ func (c *candidate) mayBegin(b []byte) bool {
 
 // evidence returns how improbable it is that other bytes look like a row of
 // frames at i, in bits, how many headers it saw, and where the last of these
-// frames ends. It returns no headers when one of them cannot be.
-func (c *candidate) evidence(i int) (score float64, frames, end int) {
+// frames ends. It returns no headers when more speaks against it than for it,
+// what was known before included.
+func (c *candidate) evidence(i int, before float64) (score float64, frames, end int) {
 	var seen [8][]byte
 	for i < len(c.b) && score < 64 && frames < maxRow {
 		c.weighed++
 		c.seen[i/64] |= 1 << (i % 64)
-		if len(c.b)-i >= 2 && !c.mayBegin(c.b[i:]) {
-			return 0, 0, 0
-		}
 		h, n := frame.Parse(c.b[i:])
-		if n == 0 {
+		if n == 0 && (len(c.b)-i < 2 || c.mayBegin(c.b[i:])) {
 			break
 		}
-		weight, ok := c.header(&h)
-		if !ok {
-			return 0, 0, 0
-		}
 		p := c.b[i+n:]
-		whole := h.Length <= uint64(len(p))
+		whole := n > 0 && h.Length <= uint64(len(p))
 		if whole {
 			p = p[:h.Length]
 		}
-		more, ok := c.payload(&h, p, whole)
-		if !ok {
-			return 0, 0, 0
-		}
+		weight, ok := c.frame(c.b[i:], &h, p, whole)
 		empty := h.Length == 0 && !h.Fin // as zeros would be
-		if !empty && !c.repeats(seen[:min(frames, len(seen))], c.b[i:i+n+len(p)], n) {
-			score += weight + more
+		switch {
+		case !ok:
+			if score -= faultBits; score+before <= 0 {
+				return 0, 0, 0
+			}
+		case !empty && !c.repeats(seen[:min(frames, len(seen))], c.b[i:i+n+len(p)], n):
+			score += weight
 			if whole && c.packetEnds(i+n+len(p)) {
 				score += endBits
 			}
@@ -428,6 +431,29 @@ func (c *candidate) evidence(i int) (score float64, frames, end int) {
 		i = end
 	}
 	return score, frames, end
+}
+
+// frame weighs a frame that b begins with, p being what there is of its payload.
+func (c *candidate) frame(b []byte, h *frame.Header, p []byte, whole bool) (score float64, ok bool) {
+	if !c.mayBegin(b) {
+		return 0, false
+	}
+	if score, ok = c.header(h); !ok {
+		return 0, false
+	}
+	more, ok := c.payload(h, p, whole)
+	return score + more, ok
+}
+
+// goesOn reports whether frames go on behind the payload of one that broke a
+// rule, which c begins with. before is the evidence for those before it.
+func (c *candidate) goesOn(length uint64, before float64) bool {
+	if length >= uint64(len(c.b)) {
+		return c.final && length == uint64(len(c.b))
+	}
+	c.seen = make([]uint64, len(c.b)/64+1)
+	score, _, _ := c.evidence(int(length), before-faultBits)
+	return score >= faultBits
 }
 
 // wasSeen reports whether a header at i was part of a row that was weighed.
@@ -532,10 +558,42 @@ func (s *side) doubts(ev *wire.Event) bool {
 	return false
 }
 
-// searchAgain gives up a guess that was wrong, and searches from the next byte
-// on.
-func (a *Analyser) searchAgain(s *side, m mark) {
-	a.cutFrame(s, m, true)
+// suspicion is a header that is doubted, until it is known whether the guess was
+// wrong or the peer is faulty.
+type suspicion struct {
+	mark mark
+	ev   wire.Event
+}
+
+// suspect leaves it to what follows whether the guess was wrong.
+func (a *Analyser) suspect(s *side, m mark, ev *wire.Event) {
+	a.settle(s, m)
+	s.state = stateFresh
+	s.searched, s.tried = 0, 0
+	s.suspect = &suspicion{m, *ev}
+}
+
+// believe goes on behind the header that was doubted.
+func (a *Analyser) believe(s *side) {
+	x := s.suspect
+	s.suspect, s.doubt = nil, 0
+	s.state = stateFrames
+	a.guessed = nil
+	for ev := x.ev; ; ev, _ = a.witness.Next(s.role, nil) {
+		if a.onEvent(s, x.mark, &ev); ev.Kind == wire.NeedMore {
+			return
+		}
+	}
+}
+
+// distrust gives up a guess that was wrong.
+func (a *Analyser) distrust(s *side) {
+	x := s.suspect
+	if x == nil {
+		return
+	}
+	s.suspect = nil
+	a.cutFrame(s, x.mark, true)
 	s.backInStep = false
-	a.lose(s, m, &Gap{Stream: s.offset, Resumed: "never"})
+	a.lose(s, x.mark, &Gap{Stream: s.offset, Resumed: "never"})
 }

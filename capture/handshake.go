@@ -148,6 +148,10 @@ func (a *Analyser) awaiting(m mark) *exchange {
 	}
 	ex := &exchange{sentAt: m}
 	ex.Proof = "unknown"
+	if client := &a.sides[wire.Client]; client.state == stateTLS {
+		ex.GotTLS = true
+		ex.Requested, ex.RequestPacket = client.headFirst.at, client.headFirst.packet
+	}
 	a.exchanges = append(a.exchanges, ex)
 	return ex
 }
@@ -202,6 +206,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
 	a.opened = packHandshake(&ex.Handshake)
+	a.traces = [2]string{wire.Client: proxyTrace(ex.RequestHeader), wire.Server: proxyTrace(ex.ResponseHeader)}
 	a.openWitness(m)
 	a.deflate = ex.Deflate
 	a.agree(ex.params, !ex.Deflate)

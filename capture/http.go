@@ -249,6 +249,7 @@ func (a *Analyser) endExchange(ex *exchange, m mark) {
 
 // tellExchange passes the record of an exchange on, and what was found in it.
 func (a *Analyser) tellExchange(ex *exchange, m mark, from Party) {
+	explainBody(ex)
 	if ex.upgrade || ex.granted {
 		h := &ex.Handshake
 		a.numbers.handshakes++
@@ -387,8 +388,7 @@ func (a *Analyser) beginTLS(s *side, m mark, b []byte) {
 	if len(a.exchanges) > 0 {
 		f := broke(rfc.ResponseSyntax, Client, "a TLS record where the response should begin")
 		f.From, f.Offset, f.Stream, f.Bytes = Server, 0, s.offset, append(Hex(nil), b[:3]...)
-		f.Mistake = "plain HTTP was spoken to a TLS port"
-		f.Do = "Connect with wss:// instead of ws://, or to the port on which the server takes plain connections."
+		plainToTLS(&f)
 		a.failExchanges(m, &f)
 		return
 	}

@@ -228,7 +228,7 @@ func (s *side) atRest() bool {
 	case stateFrames:
 		return !s.inFrame && !s.inMessage && !s.frame.Cut
 	case stateHead, stateFresh:
-		return len(s.head) == 0 && s.ex == nil && s.lost == nil && len(s.held) == 0
+		return len(s.head) == 0 && s.ex == nil && s.lost == nil && s.suspect == nil && len(s.held) == 0
 	case stateOpaque:
 		return s.lost == nil
 	}
@@ -242,7 +242,7 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
 	c.bools(&w.deflate, &w.net.opened, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
 	integer(c, &w.frames, &w.messages)
-	text(c, &w.net.alpn)
+	text(c, &w.net.alpn, &w.traces[0], &w.traces[1])
 	list(c, &w.keys, func(s *string) { text(c, s) })
 	w.end.code(c)
 	w.numbers.code(c)
@@ -324,7 +324,7 @@ func (h *Handshake) code(c *coder) {
 func (e *Ending) code(c *coder) {
 	text(c, &e.How)
 	text(c, &e.Began, &e.LargeFrom, &e.Reset)
-	text(c, &e.Reason)
+	text(c, &e.Reason, &e.Proxy)
 	integer(c, &e.Code)
 	for _, v := range []**View{&e.Client, &e.Server} {
 		pointer(c, v, func(v *View) {
@@ -340,7 +340,7 @@ func (e *Ending) code(c *coder) {
 		percent := int(math.Round(100 * h.Confidence)) // it is rounded to that
 		integer(c, &percent)
 		h.Confidence = float64(percent) / 100
-		text(c, &h.Whose, &h.Silent)
+		text(c, &h.Whose, &h.Setting, &h.Silent)
 	})
 }
 
@@ -372,11 +372,12 @@ func (s *side) code(c *coder) {
 }
 
 func (e *endState) code(c *coder) {
-	c.times(&e.quiet, &e.lastPing, &e.large.at, &e.answered, &e.lastOf[0], &e.lastOf[1])
-	text(c, &e.large.from, &e.began, &e.reset)
-	integer(c, &e.large.size)
-	integer(c, &e.large.number)
-	c.bools(&e.large.frame)
+	c.times(&e.quiet, &e.lastPing, &e.answered, &e.lastOf[0], &e.lastOf[1])
+	text(c, &e.began, &e.reset, &e.tcpBy)
+	e.large.code(c)
+	for i := range e.largest {
+		e.largest[i].code(c)
+	}
 	c.mark(&e.begun)
 	c.mark(&e.tcp)
 	integer(c, &e.waiting[0], &e.waiting[1])
@@ -394,6 +395,17 @@ func (e *endState) code(c *coder) {
 			e.first = e.closes[i]
 		}
 	}
+}
+
+func (d *largeData) code(c *coder) {
+	integer(c, &d.size)
+	if d.size == 0 {
+		return
+	}
+	c.times(&d.at)
+	text(c, &d.from)
+	integer(c, &d.number)
+	integer(c, &d.kind)
 }
 
 func (n *numbers) code(c *coder) {

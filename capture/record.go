@@ -100,7 +100,8 @@ type Exchange struct {
 	Responded      time.Time           `json:"responded,omitzero"` // last byte of the response's head
 	RequestPacket  int64               `json:"request_packet,omitempty"`
 	ResponsePacket int64               `json:"response_packet,omitempty"`
-	Cut            bool                `json:"cut,omitempty"` // a head or a body did not come whole
+	Cut            bool                `json:"cut,omitempty"`     // a head or a body did not come whole
+	GotTLS         bool                `json:"got_tls,omitempty"` // TLS came in place of the request
 }
 
 // Handshake is an exchange that asks for a WebSocket, or grants one.

@@ -93,7 +93,7 @@ const (
 // direction, that was on the way when the Ping came or has ended since.
 func (a *Analyser) slowPong(s *side, m mark, p pingMark, rtt time.Duration) {
 	size := uint64(p.size)
-	if large := &a.end.large; large.from == s.party() && !large.at.Before(p.at) && large.frame {
+	if large := &a.end.large; large.from == s.party() && !large.at.Before(p.at) && large.kind == oneFrame {
 		size = max(size, large.size)
 	}
 	median := time.Duration(a.numbers.sides[s.role.Peer()].rtts.median())
@@ -105,11 +105,16 @@ func (a *Analyser) slowPong(s *side, m mark, p pingMark, rtt time.Duration) {
 	a.find(m, f)
 }
 
-// noteLarge remembers the last large frame, or the last that came to a large
-// message when it was inflated.
-func (a *Analyser) noteLarge(s *side, size uint64, frame bool) {
+// noteSize remembers the last large frame, or the last that came to a large
+// message when it was inflated, and the largest of the side, which is the one
+// that a peer refuses whose limit the others have not reached.
+func (a *Analyser) noteSize(s *side, size uint64, kind largeKind) {
+	d := largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number, kind: kind}
 	if size >= largeFrame {
-		a.end.large = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number, frame: frame}
+		a.end.large = d
+	}
+	if size > 0 && size >= a.end.largest[s.role].size {
+		a.end.largest[s.role] = d
 	}
 }
 

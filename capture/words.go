@@ -1,9 +1,11 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
+	"github.com/wiretrue/websocket/internal/between"
 	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
@@ -122,33 +124,32 @@ func seenInResponse(rule rfc.Rule, r *handshake.Response, ex *exchange) string {
 	return rule.Info().Seen
 }
 
-// proxyTraces are header fields that a proxy adds.
-var proxyTraces = []string{"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-Ip", "Cf-Ray", "X-Amzn-Trace-Id"}
-
-func proxied(header map[string][]string) string {
-	for _, field := range proxyTraces {
-		if len(header[field]) > 0 {
-			return field
-		}
-	}
-	return ""
+// proxyTrace is the field by which a proxy shows itself in a head, short enough to
+// be kept as long as the connection; "": none does.
+func proxyTrace(header map[string][]string) string {
+	const most = 80
+	trace := between.Trace(header)
+	return strings.Clone(trace[:min(len(trace), most)])
 }
 
 // explainRequest adds what is known of how a request came to break a rule.
 func (a *Analyser) explainRequest(f *Finding, r *handshake.Request) {
 	switch f.Rule {
 	case rfc.RequestUpgrade, rfc.RequestConnection, rfc.RequestHTTP11:
-		trace := proxied(r.Header)
+		trace := proxyTrace(r.Header)
 		rest := len(r.Header["Sec-Websocket-Key"]) > 0 && len(r.Header["Sec-Websocket-Version"]) > 0
 		if trace == "" && !rest {
 			return
 		}
 		f.Mistake = "the rest of the handshake is there: something between client and server removed or changed the hop-by-hop headers"
+		if rest && r.Proto == "HTTP/1.0" && len(r.Header["Upgrade"]) == 0 { // no client asks so, and nginx does if it is not told otherwise
+			f.Fault = Between
+		}
 		if trace != "" {
 			f.Fault = Between
-			f.Mistake += "; " + trace + " shows that a proxy was on the way"
+			f.Mistake += "; " + quoteShort(trace) + " shows that a proxy was on the way"
 		}
-		f.Do = "Tell the reverse proxy to speak HTTP/1.1 to its upstream and to pass Upgrade and Connection on (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")."
+		f.Do = passOn
 	}
 }
 
@@ -162,9 +163,9 @@ func (a *Analyser) explainResponse(f *Finding, r *handshake.Response, ex *exchan
 			f.Fault = Between
 		}
 	case rfc.ResponseUpgrade, rfc.ResponseConnection:
-		if trace := proxied(r.Header); trace != "" {
+		if trace := proxyTrace(r.Header); trace != "" {
 			f.Fault = Between
-			f.Mistake = "a proxy removed or changed the hop-by-hop headers; " + trace + " shows that one was on the way"
+			f.Mistake = "a proxy removed or changed the hop-by-hop headers; " + quoteShort(trace) + " shows that one was on the way"
 		}
 	case rfc.SwitchingProtocols:
 		x := refusalFor(r.Status)
@@ -178,14 +179,32 @@ func (a *Analyser) explainResponse(f *Finding, r *handshake.Response, ex *exchan
 	}
 }
 
+// explainBody looks for the reason of a refusal in what the response says, when
+// all of it has come.
+func explainBody(ex *exchange) {
+	if ex.ResponseBody == nil || ex.Status != 400 || !bytes.Contains(bytes.ToLower(ex.ResponseBody.Bytes), []byte("to https port")) && !bytes.Contains(bytes.ToLower(ex.ResponseBody.Bytes), []byte("to an https server")) {
+		return
+	}
+	for i := range ex.findings {
+		if f := &ex.findings[i]; f.Rule == rfc.SwitchingProtocols {
+			plainToTLS(f)
+		}
+	}
+}
+
+// plainToTLS says that a client spoke in the clear to a server that wants TLS.
+func plainToTLS(f *Finding) {
+	f.Fault = Client
+	f.Mistake = "plain HTTP was spoken to a TLS port"
+	f.Do = "Connect with wss:// instead of ws://, or to the port on which the server takes plain connections."
+}
+
 // explainRefusal looks for the reason of a refusal in what else is known.
 func (a *Analyser) explainRefusal(f *Finding, r *handshake.Response, ex *exchange) {
 	reason := strings.ToLower(r.Reason)
 	switch {
 	case (r.Status == 400 || r.Status == 497) && strings.Contains(reason, "https"):
-		f.Fault = Client
-		f.Mistake = "plain HTTP was spoken to a TLS port"
-		f.Do = "Connect with wss:// instead of ws://."
+		plainToTLS(f)
 	case ex.broken.Fatal() != 0 && ex.broken.Fatal().Info().Binds == rfc.Client && ex.broken.Fatal() != rfc.OriginAllowed:
 		rule := ex.broken.Fatal()
 		f.Fault = Client
@@ -203,8 +222,15 @@ func (a *Analyser) explainRefusal(f *Finding, r *handshake.Response, ex *exchang
 				ex.findings[i].Severity = Warning
 			}
 		}
+	case (r.Status == 200 || r.Status == 400 || r.Status == 426) && proxyTrace(r.Header) != "": // to a request that is right
+		f.Fault = Between
+		f.Mistake += "; " + quoteShort(proxyTrace(r.Header)) + " shows that a proxy was on the way, and the request was right when it came to it"
+		f.Do = passOn
 	}
 }
+
+// passOn is what makes a proxy let an upgrade through.
+const passOn = "Tell the reverse proxy to speak HTTP/1.1 to its upstream and to pass Upgrade and Connection on (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")."
 
 // requestMistake returns the first finding about the request.
 func requestMistake(ex *exchange) Finding {

@@ -66,7 +66,7 @@ func TestPipelined(t *testing.T) {
 		}
 		defer nc.Close()
 		nc.SetDeadline(time.Now().Add(safety))
-		const n = 20_000
+		n := less(20_000, 5000)
 		go func() {
 			b := bytes.Clone(goodRequest)
 			for i := range n {
@@ -92,16 +92,17 @@ func TestPipelined(t *testing.T) {
 func TestSlowReaderOfAnEcho(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		failed := atomic.Int64{}
-		addr := m.serve(t, &engine.Server{Service: engine.Service{
+		addr := m.serveOn(t, &engine.Server{Service: engine.Service{
 			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 64 << 10}},
 			Handler: engine.Handler{OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
 				if c.Write(typ, p) != nil {
 					failed.Add(1)
 				}
 			}},
-		}})
+		}}, listenNarrow(t))
 		c := dial(t, addr, nil)
-		const n, size = 400, 64 << 10
+		const size = 64 << 10
+		n := less(150, 50)
 		written := make(chan error, 1)
 		go func() {
 			for i := range n {
@@ -140,13 +141,13 @@ func TestQueuePolicies(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(test.policy), func(t *testing.T) {
 				conns, end := make(chan *engine.Conn, 1), make(ended, 1)
-				addr := m.serve(t, &engine.Server{Service: engine.Service{
+				addr := m.serveOn(t, &engine.Server{Service: engine.Service{
 					AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 100_000, QueuePolicy: test.policy}},
 					Handler: engine.Handler{
 						OnOpen:  func(c *engine.Conn) { conns <- c },
 						OnClose: func(_ *engine.Conn, cause error) { end <- cause },
 					},
-				}})
+				}}, listenNarrow(t))
 				dialPeer(t, addr) // which reads no more
 				c := <-conns
 				p := noise(1000)
@@ -211,70 +212,6 @@ func TestGo(t *testing.T) {
 			t.Errorf("events %v, want %v", got, want)
 		}
 	})
-}
-
-// On a server that is Blocking a function may wait, and what it has written
-// before is on its way.
-func TestBlocking(t *testing.T) {
-	m := mode{"blocking", engine.Auto, true}
-	m.check(t)
-	next := make(chan struct{})
-	addr := m.serve(t, &engine.Server{Loops: 1, Service: engine.Service{Handler: engine.Handler{
-		OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
-			c.Write(typ, append(bytes.Clone(p), " begun"...))
-			<-next
-			c.Write(typ, append(bytes.Clone(p), " done"...))
-		},
-	}}})
-	const n = 100
-	var peers []*wstest.Peer
-	for range n {
-		p := dialPeer(t, addr)
-		p.SendBytes(append(maskedText("one"), maskedText("two")...))
-		peers = append(peers, p)
-	}
-	for _, p := range peers {
-		p.Want("FIN TEXT length 9", "one begun")
-	}
-	for range 2 * n {
-		next <- struct{}{}
-	}
-	for _, p := range peers {
-		p.Want("FIN TEXT length 8", "one done")
-		p.Want("FIN TEXT length 9", "two begun")
-		p.Want("FIN TEXT length 8", "two done")
-	}
-}
-
-// A write on a server that is Blocking waits for room, and goes on when there is.
-func TestBlockingWriteWaits(t *testing.T) {
-	m := mode{"blocking", engine.Auto, true}
-	m.check(t)
-	done := make(chan error, 1)
-	const n, size = 2000, 1000
-	addr := m.serve(t, &engine.Server{Service: engine.Service{
-		AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 10_000}},
-		Handler: engine.Handler{OnOpen: func(c *engine.Conn) {
-			go func() {
-				for range n * 10 {
-					if err := c.Write(websocket.Binary, noise(size)); err != nil {
-						done <- err
-						return
-					}
-				}
-				done <- nil
-			}()
-		}},
-	}})
-	c := dial(t, addr, nil)
-	for range n * 10 {
-		if got := read(t, c); len(got) != size {
-			t.Fatalf("read %d bytes", len(got))
-		}
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
 }
 
 // A connection that net/http has upgraded is served by the engine, with what the
@@ -345,10 +282,8 @@ func TestRoute(t *testing.T) {
 // A prepared message goes to a thousand connections and is encoded once; one
 // that reads nothing delays nobody.
 func TestBroadcast(t *testing.T) {
-	n := 1000
-	if testing.Short() {
-		n = 100
-	}
+	const rounds = 5
+	n := less(1000, 50)
 	eachMode(t, func(t *testing.T, m mode) {
 		var mu sync.Mutex
 		var all []*engine.Conn
@@ -375,7 +310,6 @@ func TestBroadcast(t *testing.T) {
 			mu.Unlock()
 			<-time.After(time.Millisecond)
 		}
-		const rounds = 20
 		text := strings.Repeat("the same for all ", 1000)
 		go func() {
 			for i := range rounds {
@@ -485,7 +419,7 @@ func TestCompressed(t *testing.T) {
 			if c.Compression() == "" {
 				t.Fatal("nothing was agreed on")
 			}
-			for i := range 100 {
+			for i := range less(100, 30) {
 				sent := strings.Repeat(fmt.Sprintf("message %d ", i), 1+i*40)
 				write(t, c, websocket.Text, sent)
 				if got := read(t, c); got != sent {

@@ -163,7 +163,7 @@ func (t *turn) payEnd(c *Conn) {
 		}()
 	}
 	if c.closed {
-		c.server.leave(c)
+		c.server.conns.Leave(c)
 	}
 }
 
@@ -206,7 +206,7 @@ func (c *Conn) dropped() {
 	c.closed = true
 	c.traceTransport(websocket.TransportClosed)
 	if !c.owesEnd {
-		c.server.leave(c)
+		c.server.conns.Leave(c)
 	}
 }
 

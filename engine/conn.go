@@ -47,7 +47,8 @@ type Conn struct {
 	// Guarded by mu, which is not held while something waits.
 	mu        sync.Mutex
 	inTurn    bool // the output is flushed at the turn's end
-	deferring deferral
+	deferring bool // more of the peer's messages are in hand: more may be written
+	timed     bool // a timer will flush it
 	opened    bool // the handshake is done
 	ended     bool
 	hangup    hangup

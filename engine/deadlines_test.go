@@ -60,7 +60,7 @@ func TestDeadlines(t *testing.T) {
 				websocket.Options{WriteTimeout: 300 * time.Millisecond, PingInterval: 100 * time.Millisecond, PingTimeout: safety},
 				func(_ *wstest.Peer, c *engine.Conn) {
 					p := noise(1 << 20)
-					for range 20 {
+					for range 4 {
 						go c.Write(websocket.Binary, p)
 					}
 				},
@@ -71,13 +71,13 @@ func TestDeadlines(t *testing.T) {
 				t.Parallel()
 				conns, end := make(chan *engine.Conn, 1), make(ended, 1)
 				test.opts.QueueLimit = websocket.NoLimit
-				addr := m.serve(t, &engine.Server{Service: engine.Service{
+				addr := m.serveOn(t, &engine.Server{Service: engine.Service{
 					AcceptOptions: websocket.AcceptOptions{Options: test.opts},
 					Handler: engine.Handler{
 						OnOpen:  func(c *engine.Conn) { conns <- c },
 						OnClose: func(_ *engine.Conn, cause error) { end <- cause },
 					},
-				}})
+				}}, listenNarrow(t))
 				p := dialPeer(t, addr)
 				test.do(p, <-conns)
 				if err := end.wait(t); !errors.Is(err, test.want) {

@@ -20,7 +20,7 @@ type epoll struct {
 	try    func(uintptr) bool // looks, and reports whether there is something
 	found  int                // by try
 	ln     []int
-	paused int64 // until when no connection is accepted; 0: it is
+	pause  pause
 	events [256]syscall.EpollEvent
 	ready  [256]*Conn
 }
@@ -77,15 +77,7 @@ func (e *epoll) add(c *Conn) error {
 	return e.control(syscall.EPOLL_CTL_ADD, int(c.fd), c.slot, epollEvents)
 }
 
-func (e *epoll) drop(c *Conn) {
-	e.loop.unseat(c)
-	c.mu.Lock()
-	fd := int(c.fd)
-	c.fd = -1
-	c.mu.Unlock()
-	closeFD(fd)
-	c.dropped()
-}
+func (e *epoll) drop(c *Conn) { e.loop.closeConn(c) }
 
 func (e *epoll) wake() { ring(e.bell) }
 
@@ -99,8 +91,11 @@ func (e *epoll) close() {
 }
 
 func (e *epoll) wait(d time.Duration) {
-	if e.paused != 0 {
-		d = e.accepting(d)
+	d, over := e.pause.bound(d)
+	if over {
+		for _, ln := range e.ln {
+			e.control(syscall.EPOLL_CTL_ADD, ln, slotListen-int32(ln), syscall.EPOLLIN)
+		}
 	}
 	n := e.poll(d)
 	e.loop.woken()
@@ -163,30 +158,14 @@ func (e *epoll) accept(ln int) {
 			e.loop.accepted(fd)
 		case errors.Is(err, syscall.EAGAIN):
 			return
-		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):
+		case exhausted(err):
 			for _, ln := range e.ln {
 				e.control(syscall.EPOLL_CTL_DEL, ln, 0, 0)
 			}
-			e.paused = clock() + int64(acceptPause)
+			e.pause.begin()
 			return
 		}
 	}
-}
-
-// accepting accepts again when the pause is over, and bounds the wait until then.
-func (e *epoll) accepting(d time.Duration) time.Duration {
-	left := time.Duration(e.paused - clock())
-	if left > 0 {
-		if d < 0 || d > left {
-			d = left
-		}
-		return d
-	}
-	e.paused = 0
-	for _, ln := range e.ln {
-		e.control(syscall.EPOLL_CTL_ADD, ln, slotListen-int32(ln), syscall.EPOLLIN)
-	}
-	return d
 }
 
 func (e *epoll) read(t *turn, c *Conn) {

@@ -3,10 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -24,7 +22,7 @@ func (s *Server) acceptConns(ln net.Listener) error {
 		case err == nil:
 			go s.shakeHands(nc)
 			continue
-		case s.isStopped():
+		case s.conns.Stopped():
 			return net.ErrClosed
 		case errors.As(err, &temporary) && temporary.Temporary(): // as without descriptors
 			select {
@@ -42,25 +40,35 @@ func (s *Server) acceptConns(ln net.Listener) error {
 // more.
 const acceptPause = 100 * time.Millisecond
 
-func (s *Server) isStopped() bool {
+// shakeHands serves a connection from its opening handshake on, which a shutdown
+// cuts short.
+func (s *Server) shakeHands(nc net.Conn) {
+	nc.SetDeadline(time.Now().Add(s.handshakeTimeout()))
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopped
+	if !s.conns.Enter() {
+		s.mu.Unlock()
+		nc.Close()
+		return
+	}
+	s.shaking[nc] = struct{}{}
+	s.mu.Unlock()
+
+	service, accepted, early := s.handshake(nc)
+
+	s.mu.Lock()
+	delete(s.shaking, nc)
+	s.mu.Unlock()
+	if accepted == nil {
+		s.conns.Leave(nil)
+		return
+	}
+	nc.SetDeadline(time.Time{}) // nobody sets one any more
+	s.serveStd(service, accepted.Conn(nc, early))
 }
 
-// shakeHands reads and answers the request of an opening handshake.
-func (s *Server) shakeHands(nc net.Conn) {
-	// Until then a shutdown cuts it.
-	unwatch := make(chan struct{})
-	go func() {
-		select {
-		case <-s.done:
-			nc.SetDeadline(time.Unix(1, 0))
-		case <-unwatch:
-		}
-	}()
-	defer close(unwatch)
-	nc.SetDeadline(time.Now().Add(s.handshakeTimeout()))
+// handshake reads and answers the request of an opening handshake. One that is
+// not accepted is over, and its connection closed.
+func (s *Server) handshake(nc net.Conn) (service *Service, accepted *websocket.Accepted, early []byte) {
 	request, head, early, err := readRequest(nc)
 	_, secure := nc.(interface{ ConnectionState() any })
 	if t, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok && t != nil {
@@ -68,7 +76,7 @@ func (s *Server) shakeHands(nc net.Conn) {
 	}
 	if err != nil {
 		nc.Close()
-		return
+		return nil, nil, nil
 	}
 	service, accepted, refused := s.answer(&request, secure)
 	if service == nil {
@@ -86,16 +94,15 @@ func (s *Server) shakeHands(nc net.Conn) {
 		}
 		io.Copy(io.Discard, io.LimitReader(nc, lingerBytes))
 		nc.Close()
-		return
+		return nil, nil, nil
 	}
 	if _, err := nc.Write(accepted.Response); err != nil {
 		accepted.Release()
 		nc.Close()
-		return
+		return nil, nil, nil
 	}
-	nc.SetDeadline(time.Time{})
 	accepted.Request = head
-	s.serveStd(service, accepted.Conn(nc, early))
+	return service, accepted, early
 }
 
 // readRequest reads a request, and what came with it.
@@ -114,13 +121,11 @@ func readRequest(nc net.Conn) (r handshake.Request, head, early []byte, err erro
 	}
 }
 
-// serveStd serves a connection on a goroutine.
+// serveStd serves a connection that has entered on a goroutine.
 func (s *Server) serveStd(service *Service, std *websocket.Conn) {
 	c := &Conn{service: service, server: s, more: &more{std: std}}
-	if !s.enter(c) {
-		std.CloseNow()
-		return
-	}
+	s.conns.Add(c)
+	s.endLate(c)
 	go c.runStd(std)
 }
 
@@ -128,7 +133,7 @@ func (s *Server) serveStd(service *Service, std *websocket.Conn) {
 const idleSize = 1 << 10
 
 func (c *Conn) runStd(std *websocket.Conn) {
-	defer c.server.leave(c)
+	defer c.server.conns.Leave(c)
 	if c.service.OnOpen != nil {
 		c.guard(std, func() { c.service.OnOpen(c) })
 	}
@@ -157,7 +162,7 @@ func (c *Conn) runStd(std *websocket.Conn) {
 func (c *Conn) guard(std *websocket.Conn, f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.service.logger().Error("websocket handler", "remote", std.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+			c.logPanic(p)
 			c.closeStd(std, websocket.StatusInternalError, "")
 		}
 	}()

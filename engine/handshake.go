@@ -33,6 +33,7 @@ func (t *turn) begin(c *Conn) {
 		t.drop(c)
 		return
 	}
+	c.server.endLate(c)
 	if c.phase == handshaking {
 		t.loop.wheel.set(c, t.now+int64(c.server.handshakeTimeout()))
 		return
@@ -198,6 +199,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // take serves a connection whose handshake is done.
 func (s *Server) take(service *Service, accepted *websocket.Accepted, nc net.Conn, early []byte) {
+	if !s.conns.Enter() {
+		accepted.Release()
+		nc.Close()
+		return
+	}
 	fd, err := -1, error(nil)
 	if len(s.loops) > 0 {
 		fd, err = takeConn(nc)
@@ -213,11 +219,6 @@ func (s *Server) take(service *Service, accepted *websocket.Accepted, nc net.Con
 	c.traceAccepted(accepted, accepted.Request)
 	if len(early) > 0 {
 		c.scarce().stash = early
-	}
-	if !s.enter(c) {
-		accepted.Release()
-		closeFD(fd)
-		return
 	}
 	c.post(todoOpen)
 }

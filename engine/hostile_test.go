@@ -18,10 +18,7 @@ import (
 // Random and mutated streams at a server do not make it panic, and leave neither
 // goroutines nor descriptors nor memory behind.
 func TestHostileStreams(t *testing.T) {
-	streams := 20_000
-	if testing.Short() {
-		streams = 2_000
-	}
+	streams := uint64(less(10_000, 800))
 	eachMode(t, func(t *testing.T, m mode) {
 		seeds := corpus.Streams(t)
 		before := settled(t)
@@ -42,7 +39,7 @@ func TestHostileStreams(t *testing.T) {
 				}
 			})
 		}
-		for seed := range uint64(streams) {
+		for seed := range streams {
 			work <- seed
 		}
 		close(work)
@@ -61,26 +58,29 @@ type resources struct {
 	heap                    uint64
 }
 
-func checkLeaks(t *testing.T, before resources) {
+// checkLeaks waits until nothing of what was served is left. One goroutine and
+// one descriptor more may be those that all websocket.Conns of a process share.
+func checkLeaks(t *testing.T, before resources) (after resources) {
 	t.Helper()
-	after := settled(t)
+	after = settled(t)
 	for range 500 { // what was ended is about to be gone
-		if after.goroutines <= before.goroutines && after.descriptors <= before.descriptors {
+		if after.goroutines <= before.goroutines+1 && after.descriptors <= before.descriptors+1 {
 			break
 		}
 		<-time.After(10 * time.Millisecond)
 		after = settled(t)
 	}
-	if after.goroutines > before.goroutines {
+	if after.goroutines > before.goroutines+1 {
 		buf := make([]byte, 1<<16)
 		t.Errorf("%d goroutines before, %d after:\n%s", before.goroutines, after.goroutines, buf[:runtime.Stack(buf, true)])
 	}
-	if after.descriptors > before.descriptors {
+	if after.descriptors > before.descriptors+1 {
 		t.Errorf("%d descriptors before, %d after", before.descriptors, after.descriptors)
 	}
 	if after.heap > before.heap+8<<20 {
 		t.Errorf("%d KiB of heap before, %d after", before.heap>>10, after.heap>>10)
 	}
+	return after
 }
 
 func settled(t *testing.T) (r resources) {

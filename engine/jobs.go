@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"fmt"
-	"runtime/debug"
 	"sync"
 
 	"github.com/wiretrue/websocket"
@@ -58,7 +56,7 @@ func (c *Conn) runJob(f func()) {
 		if p == nil {
 			return
 		}
-		c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+		c.logPanic(p)
 		if std := c.std(); std != nil {
 			c.closeStd(std, websocket.StatusInternalError, "")
 			return

@@ -209,6 +209,17 @@ func (l *loop) unseat(c *Conn) {
 	c.slot = -1
 }
 
+// closeConn closes the descriptor of a connection of which nothing is in use.
+func (l *loop) closeConn(c *Conn) {
+	l.unseat(c)
+	c.mu.Lock()
+	fd := int(c.fd)
+	c.fd = -1
+	c.mu.Unlock()
+	closeFD(fd)
+	c.dropped()
+}
+
 func (l *loop) appendConns(dst []*Conn) []*Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -218,6 +229,29 @@ func (l *loop) appendConns(dst []*Conn) []*Conn {
 		}
 	}
 	return dst
+}
+
+// pause is a time in which a loop accepts no connections, for the system can take
+// no more. The zero pause is none.
+type pause struct{ until int64 }
+
+func (p *pause) begin() { p.until = clock() + int64(acceptPause) }
+
+// bound returns how long to wait at most when it is to be for d (negative: without
+// end), and whether the pause is over, which it reports once.
+func (p *pause) bound(d time.Duration) (_ time.Duration, over bool) {
+	if p.until == 0 {
+		return d, false
+	}
+	left := time.Duration(p.until - clock())
+	if left <= 0 {
+		p.until = 0
+		return d, true
+	}
+	if d < 0 || d > left {
+		d = left
+	}
+	return d, false
 }
 
 // turns are those of the goroutines of servers that are Blocking.
@@ -244,14 +278,14 @@ func (l *loop) serve(c *Conn) {
 
 // accepted takes a new connection of the loop's listener.
 func (l *loop) accepted(fd int) {
+	if !l.server.conns.Enter() {
+		closeFD(fd)
+		return
+	}
 	c := &Conn{service: &l.server.Service, server: l.server, loop: l, fd: int32(fd), slot: -1}
 	c.sender.Role = wire.Server
 	if len(l.server.loops) > 1 {
 		c.loop = l.server.nextLoop()
-	}
-	if !l.server.enter(c) {
-		closeFD(fd)
-		return
 	}
 	if c.loop == l {
 		l.event(c, todoOpen)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wiretrue/websocket"
@@ -109,18 +110,18 @@ type Server struct {
 	// Jobs is how many functions of Conn.Go run at a time. 0: 1,024.
 	Jobs int
 
+	conns   shell.Group[*Conn] // those of goroutines were added; each loop knows its own
+	cutting atomic.Bool        // what is left is cut
+
 	mu      sync.Mutex
 	started bool
-	stopped bool
-	failed  error              // why there are no loops
-	loops   []*loop            // none: the backend is goroutines
-	turn    int                // whose of the loops the next connection is
-	conns   map[*Conn]struct{} // of goroutines; each loop knows its own
-	active  int                // connections that are not gone
-	idle    chan struct{}      // closed when stopped and none is active
+	failed  error   // why there are no loops
+	loops   []*loop // none: the backend is goroutines
+	turn    int     // whose of the loops the next connection is
 	ln      map[net.Listener]struct{}
-	done    chan struct{} // closed by Shutdown
-	jobs    jobs          // of Conn.Go
+	shaking map[net.Conn]struct{} // opening handshakes on goroutines
+	done    chan struct{}         // closed by Shutdown
+	jobs    jobs                  // of Conn.Go
 }
 
 // Serve serves the connections of a listener with the zero Server and the
@@ -138,7 +139,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.stopped {
+	if s.conns.Stopped() {
 		s.mu.Unlock()
 		ln.Close()
 		return net.ErrClosed
@@ -180,7 +181,7 @@ func (s *Server) start() error {
 		return s.failed
 	}
 	s.started = true
-	s.conns, s.ln, s.done = map[*Conn]struct{}{}, map[net.Listener]struct{}{}, make(chan struct{})
+	s.ln, s.shaking, s.done = map[net.Listener]struct{}{}, map[net.Conn]struct{}{}, make(chan struct{})
 	if s.jobs.limit = s.Jobs; s.Jobs <= 0 {
 		s.jobs.limit = 1024
 	}
@@ -233,51 +234,18 @@ func (s *Server) handshakeTimeout() time.Duration {
 	return s.HandshakeTimeout
 }
 
-// enter notes a connection, unless the server is stopped.
-func (s *Server) enter(c *Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		return false
-	}
-	s.active++
-	if c.loop == nil {
-		s.conns[c] = struct{}{}
-	}
-	return true
-}
-
-// leave forgets a connection that is gone.
-func (s *Server) leave(c *Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-	s.active--
-	s.announceIdle()
-}
-
-// announceIdle is called with mu held.
-func (s *Server) announceIdle() {
-	if s.idle != nil && s.active == 0 {
-		close(s.idle)
-		s.idle = nil
-	}
-}
-
 // Shutdown accepts no more, ends every connection with 1001 and waits until all
 // are gone, as websocket.Server.Shutdown does. When ctx ends first, the rest is
 // cut and its error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	conns, idle := s.stop()
-	shell.Pace(ctx, conns, func(c *Conn) { c.Close(websocket.StatusGoingAway, "") })
+	idle := s.stop()
+	shell.Pace(ctx, s.connections(), func(c *Conn) { c.Close(websocket.StatusGoingAway, "") })
 	err := error(nil)
 	select {
 	case <-idle:
 	case <-ctx.Done():
 		err = ctx.Err()
-		for _, c := range conns {
-			c.CloseNow()
-		}
+		s.cut()
 	}
 	s.end(idle)
 	return err
@@ -285,42 +253,57 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close accepts no more and cuts every connection.
 func (s *Server) Close() error {
-	conns, idle := s.stop()
-	for _, c := range conns {
-		c.CloseNow()
-	}
+	idle := s.stop()
+	s.cut()
 	s.end(idle)
 	return nil
 }
 
-// stop closes the listeners and returns the connections that are left, and what
-// is closed when none is.
-func (s *Server) stop() (conns []*Conn, idle <-chan struct{}) {
+// stop closes the listeners. The channel is closed when no connection is left.
+func (s *Server) stop() (idle <-chan struct{}) {
 	s.start()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.stopped {
-		s.stopped = true
+	if !s.conns.Stopped() {
 		close(s.done)
 	}
 	for ln := range s.ln {
 		ln.Close()
 	}
-	for c := range s.conns {
-		conns = append(conns, c)
+	for nc := range s.shaking {
+		nc.SetDeadline(time.Unix(1, 0))
 	}
-	for _, l := range s.loops {
+	return s.conns.Stop()
+}
+
+// connections returns those that are open. One that becomes known after stop is
+// ended by endLate.
+func (s *Server) connections() []*Conn {
+	s.mu.Lock()
+	loops := s.loops
+	s.mu.Unlock()
+	conns := s.conns.All()
+	for _, l := range loops {
 		conns = l.appendConns(conns)
 	}
-	if s.active == 0 {
-		gone := make(chan struct{})
-		close(gone)
-		return conns, gone
+	return conns
+}
+
+func (s *Server) cut() {
+	s.cutting.Store(true)
+	for _, c := range s.connections() {
+		c.CloseNow()
 	}
-	if s.idle == nil {
-		s.idle = make(chan struct{})
+}
+
+// endLate ends a connection that became known when the others had been ended.
+func (s *Server) endLate(c *Conn) {
+	switch {
+	case s.cutting.Load():
+		c.CloseNow()
+	case s.conns.Stopped():
+		c.Close(websocket.StatusGoingAway, "")
 	}
-	return conns, s.idle
 }
 
 // end stops the loops when the last connection is gone, which for those that

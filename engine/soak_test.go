@@ -7,25 +7,30 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/engine"
+	"github.com/wiretrue/websocket/wire/handshake"
 )
 
-var soakTime = flag.Duration("soak", 0, "how long TestSoak lasts in each mode; 0: 2 s")
+var soakTime = flag.Duration("soak", 0, "how long TestSoak lasts in each mode; 0: 1 s")
 
 // ledger accounts for the connections of a server.
 type ledger struct {
-	mu     sync.Mutex
-	open   map[*engine.Conn]bool
-	opened int
-	ends   map[string]int
-	wrong  []string
+	mu       sync.Mutex
+	open     map[*engine.Conn]bool
+	opened   int
+	messages int
+	ends     map[string]int
+	wrong    []string
 }
 
 func (l *ledger) handler() engine.Handler {
@@ -38,6 +43,7 @@ func (l *ledger) handler() engine.Handler {
 		},
 		OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
 			l.mu.Lock()
+			l.messages++
 			if !l.open[c] {
 				l.wrong = append(l.wrong, "a message of a connection that is not open")
 			}
@@ -77,23 +83,28 @@ func endOf(cause error) string {
 // A server that all kinds of clients are let loose on loses and reorders
 // nothing, accounts for each connection's end and leaves nothing behind.
 func TestSoak(t *testing.T) {
-	duration := 2 * time.Second
+	duration := time.Second
 	if *soakTime > 0 {
 		duration = *soakTime
 	}
 	eachMode(t, func(t *testing.T, m mode) {
 		before := settled(t)
+		dialed.Store(0)
 		l := &ledger{open: map[*engine.Conn]bool{}, ends: map[string]int{}}
-		opts := websocket.AcceptOptions{Options: websocket.Options{QueueLimit: 256 << 10, Compression: &websocket.Compression{}}}
-		s := &engine.Server{Backend: m.backend, Blocking: m.blocking, Service: engine.Service{AcceptOptions: opts, Handler: l.handler()}}
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		opts := websocket.AcceptOptions{Options: websocket.Options{
+			QueueLimit: 256 << 10, Compression: &websocket.Compression{},
+			PingInterval: websocket.NoTimeout, WriteTimeout: patience, // of clients that a busy machine delays
+		}}
+		s := &engine.Server{
+			Backend: m.backend, Blocking: m.blocking, HandshakeTimeout: patience,
+			Service: engine.Service{AcceptOptions: opts, Handler: l.handler()},
 		}
+		ln := listenNarrow(t)
 		go s.Serve(ln)
 		ctx, cancel := context.WithTimeout(t.Context(), duration)
 		defer cancel()
 		var wg sync.WaitGroup
+		ran := make([]atomic.Int64, len(clients))
 		for i, client := range clients {
 			for j := range client.count {
 				wg.Go(func() {
@@ -103,27 +114,44 @@ func TestSoak(t *testing.T) {
 							t.Errorf("%s: %v", client.name, err)
 							return
 						}
+						ran[i].Add(1)
 					}
 				})
 			}
 		}
 		wg.Wait()
-		shutdown, cancel := context.WithTimeout(t.Context(), safety)
+		shutdown, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := s.Shutdown(shutdown); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		ended := 0
 		for _, n := range l.ends {
 			ended += n
 		}
-		if len(l.open) > 0 || ended != l.opened || len(l.wrong) > 0 {
-			t.Errorf("%d opened, %d ended, %d are open; %q", l.opened, ended, len(l.open), l.wrong)
+		if len(l.open) > 0 || ended != l.opened || int64(l.opened) != dialed.Load() || len(l.wrong) > 0 {
+			t.Errorf("%d dialed, %d opened, %d ended, %d are open; %q", dialed.Load(), l.opened, ended, len(l.open), l.wrong)
 		}
-		t.Logf("%d connections: %v", l.opened, l.ends)
-		checkLeaks(t, before)
+		for i, client := range clients {
+			t.Logf("%7d times %s", ran[i].Load(), client.name)
+		}
+		t.Logf("%7d messages of %d connections, which ended so:", l.messages, l.opened)
+		for _, end := range slices.Sorted(maps.Keys(l.ends)) {
+			t.Logf("%7d %s", l.ends[end], end)
+		}
+		after := checkLeaks(t, before)
+		t.Logf("before and after: %d and %d goroutines, %d and %d descriptors, %d and %d KiB of heap", before.goroutines, after.goroutines,
+			before.descriptors, after.descriptors, before.heap>>10, after.heap>>10)
 	})
 }
+
+// patience is how long a client of the soak waits for what is due to come.
+const patience = 5 * time.Minute
+
+// dialed counts the opening handshakes that a client has seen succeed.
+var dialed atomic.Int64
 
 var clients = []struct {
 	name  string
@@ -146,12 +174,13 @@ func soakEcho(ctx context.Context, addr string, r *rand.Rand) error {
 	if r.IntN(2) == 0 {
 		opts.Compression = &websocket.Compression{}
 	}
-	limited, cancel := context.WithTimeout(context.Background(), safety)
+	limited, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := websocket.Dial(limited, "ws://"+addr+"/", opts)
 	if err != nil {
 		return err
 	}
+	dialed.Add(1)
 	defer c.CloseNow()
 	for range r.IntN(100) {
 		size := 1 << r.IntN(18)
@@ -169,13 +198,16 @@ func soakEcho(ctx context.Context, addr string, r *rand.Rand) error {
 	return nil
 }
 
+// plainRequest offers no compression: the replies are what was sent.
+var plainRequest = handshake.AppendRequest(nil, "/", "wstest.invalid", handshake.Offer{Key: "dGhlIHNhbXBsZSBub25jZQ=="}, nil)
+
 func soakDial(addr string) (*net.TCPConn, error) {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	nc.SetDeadline(time.Now().Add(safety))
-	nc.Write(goodRequest)
+	nc.SetDeadline(time.Now().Add(patience))
+	nc.Write(plainRequest)
 	var head []byte
 	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
 		if _, err := io.ReadFull(nc, b); err != nil {
@@ -183,18 +215,21 @@ func soakDial(addr string) (*net.TCPConn, error) {
 			return nil, fmt.Errorf("reading the response: %w", err)
 		}
 	}
+	dialed.Add(1)
 	return nc.(*net.TCPConn), nil
 }
 
 // numbered are messages of which each has a number.
 func numbered(from, n int) (b []byte) {
 	for i := range n {
-		b = append(b, maskedText(fmt.Sprintf("number %08d", from+i))...)
+		b = append(b, maskedText(fmt.Sprintf(numberedText, from+i))...)
 	}
 	return b
 }
 
-const numberedReply = 2 + 15
+const numberedText = "number %08d, of many that are all alike but for their number, so that none can be lost and none come twice"
+
+var numberedReply = 2 + len(fmt.Sprintf(numberedText, 0))
 
 // checkNumbered reads the echoes of numbered messages.
 func checkNumbered(r io.Reader, from, n int) error {
@@ -203,7 +238,7 @@ func checkNumbered(r io.Reader, from, n int) error {
 		return err
 	}
 	for i := range n {
-		if got, want := string(b[i*numberedReply+2:(i+1)*numberedReply]), fmt.Sprintf("number %08d", from+i); got != want {
+		if got, want := string(b[i*numberedReply+2:(i+1)*numberedReply]), fmt.Sprintf(numberedText, from+i); got != want {
 			return fmt.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -226,26 +261,28 @@ func soakPipeline(ctx context.Context, addr string, r *rand.Rand) error {
 	return nil
 }
 
-// soakSlowReader sends more than the server queues before it reads.
+// soakSlowReader sends more than the server queues before it reads, and reads
+// with pauses in which the queue is filled again.
 func soakSlowReader(ctx context.Context, addr string, r *rand.Rand) error {
 	nc, err := soakDial(addr)
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	nc.SetReadBuffer(4 << 10)
-	const n = 30_000
+	const n, pieces = 10_000, 10
 	sent := make(chan error, 1)
 	go func() {
 		_, err := nc.Write(numbered(0, n))
 		sent <- err
 	}()
-	select {
-	case <-time.After(time.Duration(r.IntN(300)) * time.Millisecond):
-	case <-ctx.Done():
-	}
-	if err := checkNumbered(nc, 0, n); err != nil {
-		return err
+	for i := range pieces {
+		select {
+		case <-time.After(time.Duration(r.IntN(50)) * time.Millisecond):
+		case <-ctx.Done():
+		}
+		if err := checkNumbered(nc, i*n/pieces, n/pieces); err != nil {
+			return err
+		}
 	}
 	return <-sent
 }
@@ -307,7 +344,7 @@ func soakStranger(_ context.Context, addr string, r *rand.Rand) error {
 		return err
 	}
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(safety))
+	nc.SetDeadline(time.Now().Add(patience))
 	nc.Write(append([]byte("GET /"), noise(r.IntN(50_000))...))
 	nc.(*net.TCPConn).CloseWrite()
 	io.Copy(io.Discard, nc)

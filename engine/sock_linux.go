@@ -103,6 +103,11 @@ func acceptFD(ln int) (int, error) {
 	return result(fd, errno)
 }
 
+// exhausted reports whether the system can take no more connections for now.
+func exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
+}
+
 // noDelay turns Nagle's algorithm off: what belongs together is written in one
 // call.
 func noDelay(fd int) { syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) }

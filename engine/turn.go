@@ -101,7 +101,7 @@ func (t *turn) handle(c *Conn, todo uint32) {
 // finish ends the turn: what it has counted is noted, what was written is sent.
 func (t *turn) finish(c *Conn) {
 	c.mu.Lock()
-	c.inTurn, c.deferring = false, never
+	c.inTurn, c.deferring = false, false
 	c.received.add(&t.received)
 	t.received, t.view = counts{}, nil
 	c.flush()
@@ -110,7 +110,6 @@ func (t *turn) finish(c *Conn) {
 	c.mu.Unlock()
 	if cut {
 		t.obey(c)
-		empty = true
 	}
 	if c.phase == lingering && empty {
 		t.hangUp(c)
@@ -123,10 +122,15 @@ func (t *turn) finish(c *Conn) {
 // panicked ends a connection whose function has panicked: one connection's
 // mistake is not another one's end.
 func (t *turn) panicked(c *Conn, p any) {
-	c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+	c.logPanic(p)
 	if c.phase < lingering {
 		t.fail(c, websocket.StatusInternalError, "", &websocket.CloseError{Code: websocket.StatusInternalError})
 	}
+}
+
+// logPanic is called by the function that has recovered.
+func (c *Conn) logPanic(p any) {
+	c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
 }
 
 func (c *Conn) scarce() *rare {
@@ -364,12 +368,7 @@ func (t *turn) deliver(c *Conn, typ websocket.MessageType, payload []byte, more 
 	}
 	if t.blocking {
 		c.mu.Lock()
-		switch {
-		case !more:
-			c.deferring = never
-		case c.deferring == never:
-			c.deferring = may
-		}
+		c.deferring = more
 		c.mu.Unlock()
 	}
 	c.service.OnMessage(c, typ, payload)

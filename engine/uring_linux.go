@@ -20,7 +20,7 @@ type ioUring struct {
 	rang    uint64 // read from the bell
 	ln      []int
 	closing []int // listeners that are not accepted from any more
-	paused  int64 // until when no connection is accepted; 0: it is
+	pause   pause
 	starved []*Conn
 
 	// The completion that a turn is for.
@@ -237,13 +237,7 @@ func (u *ioUring) finish(c *Conn) {
 	if c.phase != gone || c.armed || c.closed || c.isSending() {
 		return
 	}
-	u.loop.unseat(c)
-	c.mu.Lock()
-	fd := int(c.fd)
-	c.fd = -1
-	c.mu.Unlock()
-	closeFD(fd)
-	c.dropped()
+	u.loop.closeConn(c)
 }
 
 func (u *ioUring) wake() { ring(u.bell) }
@@ -262,8 +256,11 @@ func (u *ioUring) close() {
 }
 
 func (u *ioUring) wait(d time.Duration) {
-	if u.paused != 0 {
-		d = u.accepting(d)
+	d, over := u.pause.bound(d)
+	if over {
+		for _, ln := range u.ln {
+			u.accept(ln)
+		}
 	}
 	u.ring.enter(1, d)
 	u.loop.woken()
@@ -393,26 +390,9 @@ func (u *ioUring) accepted(done *cqe, ln int) {
 		closeFD(ln)
 		return
 	}
-	switch syscall.Errno(max(0, -done.res)) {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
-		u.paused = clock() + int64(acceptPause)
-	default:
-		u.accept(ln)
+	if exhausted(syscall.Errno(max(0, -done.res))) {
+		u.pause.begin()
+		return
 	}
-}
-
-// accepting accepts again when the pause is over, and bounds the wait until then.
-func (u *ioUring) accepting(d time.Duration) time.Duration {
-	left := time.Duration(u.paused - clock())
-	if left > 0 {
-		if d < 0 || d > left {
-			d = left
-		}
-		return d
-	}
-	u.paused = 0
-	for _, ln := range u.ln {
-		u.accept(ln)
-	}
-	return d
+	u.accept(ln)
 }

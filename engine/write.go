@@ -159,7 +159,15 @@ func (c *Conn) writeThrough(op frame.Opcode, p []byte) error {
 // with mu held, and lets go of it while it waits.
 func (c *Conn) makeRoom(n int) error {
 	o := c.options()
-	for !c.ended && o.QueueLimit > 0 && c.out != nil && c.out.size() > 0 && c.out.size()+n > o.QueueLimit {
+	for {
+		switch {
+		case c.ended:
+			return c.causeOfEnd()
+		case c.more != nil && c.more.cut != nil:
+			return c.more.cut
+		case o.QueueLimit <= 0, c.out == nil, c.out.size() == 0, c.out.size()+n <= o.QueueLimit:
+			return nil
+		}
 		switch o.QueuePolicy {
 		case websocket.QueueDropOldest:
 			if !c.out.dropOldest() {
@@ -179,9 +187,6 @@ func (c *Conn) makeRoom(n int) error {
 				}
 				return nil
 			}
-			if c.more != nil && c.more.cut != nil {
-				return c.more.cut
-			}
 			m := c.extra()
 			if m.room == nil {
 				m.room = make(chan struct{})
@@ -196,10 +201,6 @@ func (c *Conn) makeRoom(n int) error {
 		}
 		return websocket.ErrQueueFull
 	}
-	if c.ended {
-		return c.causeOfEnd()
-	}
-	return nil
 }
 
 func (c *Conn) writeError(err error) error {
@@ -352,12 +353,16 @@ func (c *Conn) stalled(now int64) bool {
 }
 
 // watchStall gives up a peer that takes nothing, on a server that is Blocking:
-// the turn may be waiting for room to write.
+// the turn may be waiting for room to write, and so does not come to look.
 func (c *Conn) watchStall(now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stalled(now) {
+	timeout := c.options().WriteTimeout
+	switch {
+	case c.stalled(now):
 		c.broken(websocket.ErrWriteTimeout)
+	case timeout > 0 && c.out != nil && c.out.since != 0: // it was looked at for another reason
+		c.loop.wheel.sooner(c, c.out.since+int64(timeout))
 	}
 }
 
@@ -386,30 +391,23 @@ func (c *Conn) abandonOutput() {
 	}
 }
 
-// deferral says whether a write on a server that is Blocking may wait for the
-// turn's end, to go out with others.
-type deferral uint8
-
-const (
-	never   deferral = iota // the peer's bytes are used up: the turn may be over
-	may                     // more of its messages are in hand
-	bounded                 // likewise, and a timer sees to it that nothing waits long
-)
-
-// deferTime is how long such a write waits at most.
+// deferTime is how long a write on a server that is Blocking waits at most for
+// the turn's end, to go out with others.
 const deferTime = time.Millisecond
 
-// defers reports whether the output may wait for the turn's end, and sees to it
-// that it does not wait for long. It is called with mu held.
+// defers reports whether the output may wait for the turn's end, which is not
+// near while the function that runs waits: a timer bounds it. It is called with
+// mu held.
 func (c *Conn) defers() bool {
-	if c.deferring == never || c.out == nil || c.out.size() >= keepSize {
+	if !c.deferring || c.out == nil || c.out.size() >= keepSize {
 		return false
 	}
-	if c.deferring == may {
-		c.deferring = bounded
+	if !c.timed {
+		c.timed = true
 		time.AfterFunc(deferTime, func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
+			c.timed = false
 			c.flush()
 		})
 	}

@@ -3,11 +3,11 @@ package wire
 import (
 	"errors"
 	"fmt"
-	"github.com/wiretrue/websocket/wire/utf8"
 
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
+	"github.com/wiretrue/websocket/wire/utf8"
 )
 
 // What a Sender refuses. The errors that it returns wrap one of these.

@@ -80,20 +80,21 @@ func reading(open func(io.Reader) io.Reader) func([][]byte, int) (func() int, fu
 	}
 }
 
-// measureInflating runs the decoders in turns, on the same bytes.
-func measureInflating(w io.Writer, c corpus, bits int, only *regexp.Regexp, rounds int) {
+// inflated is what a decoder took.
+type inflated struct {
+	results      []result
+	active, idle string
+}
+
+// inflateInTurns runs the decoders in turns, on the same bytes.
+func inflateInTurns(c corpus, bits int, only *regexp.Regexp, rounds int) (packed [][]byte, runs []inflated) {
 	z := deflate.NewCompressor(bits, deflate.Default)
-	var packed [][]byte
 	size := 0
 	for _, m := range c.messages {
 		size += len(m)
 		packed = append(packed, z.Append(nil, m, true))
 	}
-	type run struct {
-		results      []result
-		active, idle string
-	}
-	runs := make([]run, len(decoders))
+	runs = make([]inflated, len(decoders))
 	for range rounds {
 		for i, d := range decoders {
 			if !only.MatchString(d.name) {
@@ -112,9 +113,14 @@ func measureInflating(w io.Writer, c corpus, bits int, only *regexp.Regexp, roun
 			}
 			active, idle := held()
 			r := result{compress: took, allocs: float64(after.Mallocs - before.Mallocs)}
-			runs[i] = run{append(runs[i].results, r), active, idle}
+			runs[i] = inflated{append(runs[i].results, r), active, idle}
 		}
 	}
+	return packed, runs
+}
+
+func measureInflating(w io.Writer, c corpus, bits int, only *regexp.Regexp, rounds int) {
+	packed, runs := inflateInTurns(c, bits, only, rounds)
 	n := float64(len(packed))
 	for i, d := range decoders {
 		if rs := runs[i].results; len(rs) > 0 {

@@ -2,7 +2,8 @@
 // that Go programs use today, on conversations that it makes itself.
 //
 //	go run ./deflate                    # in bench/: everything, one table
-//	go run ./deflate -only json -bits 12
+//	go run ./deflate -only json -codec klauspost
+//	go run ./deflate -markdown          # the tables of docs/compression.md
 package main
 
 import (
@@ -29,6 +30,7 @@ func main() {
 	only := flag.String("only", "", "measure only conversations whose name contains `text`")
 	codec := flag.String("codec", "", "measure only codecs whose name matches `pattern`")
 	rounds := flag.Int("rounds", 5, "passes over each conversation; the median counts")
+	tables := flag.Bool("markdown", false, "print the tables of docs/compression.md instead")
 	flag.Parse()
 	chosen, err := regexp.Compile(*codec)
 	if err != nil {
@@ -36,6 +38,13 @@ func main() {
 		os.Exit(2)
 	}
 
+	if *tables {
+		if err := markdown(os.Stdout, *only, *rounds); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, c := range corpora() {
 		if !strings.Contains(c.name, *only) {
@@ -75,23 +84,24 @@ func main() {
 	w.Flush()
 }
 
-// measure runs the codecs in turns, so that what else the machine does falls on
+// inTurns runs the codecs in turns, so that what else the machine does falls on
 // all of them alike.
-func measure(w io.Writer, c corpus, bytes int, only *regexp.Regexp, rounds int) {
+func inTurns(codecs []codec, c corpus, rounds int) [][]result {
 	results := make([][]result, len(codecs))
 	for range rounds {
 		for i, k := range codecs {
-			if only.MatchString(k.name) {
-				results[i] = append(results[i], k.run(c))
-			}
+			results[i] = append(results[i], k.run(c))
 		}
 	}
+	return results
+}
+
+func measure(w io.Writer, c corpus, bytes int, only *regexp.Regexp, rounds int) {
+	chosen := slices.DeleteFunc(slices.Clone(codecs), func(k codec) bool { return !only.MatchString(k.name) })
+	results := inTurns(chosen, c, rounds)
 	n := float64(len(c.messages))
-	for i, k := range codecs {
+	for i, k := range chosen {
 		rs := results[i]
-		if len(rs) == 0 {
-			continue
-		}
 		fmt.Fprintf(w, "%s\t%.1f\t%.1f%%\t%.2f\t%.1f\t%s\t%.2f\n", k.name,
 			float64(rs[0].out)/n, 100*float64(rs[0].out)/float64(bytes),
 			medianOf(rs)/n,

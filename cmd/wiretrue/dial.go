@@ -23,7 +23,7 @@ import (
 type dialFlags struct {
 	text, binary, base64 bool
 	one, noClose         bool
-	wait                 duration
+	wait                 span
 	commands             bool
 
 	headers    list
@@ -36,9 +36,9 @@ type dialFlags struct {
 	resolve    list
 	location   bool
 
-	connectTimeout duration
-	pingInterval   duration
-	pingTimeout    duration
+	connectTimeout span
+	pingInterval   span
+	pingTimeout    span
 	maxMessage     size
 	compress       compress
 	reconnect      bool
@@ -50,8 +50,8 @@ type dialFlags struct {
 
 func newDial(stdin, stdout, stderr *os.File) *cobra.Command {
 	f := dialFlags{
-		wait: duration(time.Second), connectTimeout: duration(30 * time.Second),
-		pingTimeout: duration(20 * time.Second), maxMessage: 4 << 20,
+		wait: span(time.Second), connectTimeout: span(30 * time.Second),
+		pingTimeout: span(20 * time.Second), maxMessage: 4 << 20,
 	}
 	cmd := &cobra.Command{
 		Use:   "dial URL",

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wiretrue/websocket/cmd/internal/near"
 	"github.com/wiretrue/websocket/vectors"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -316,8 +316,8 @@ func lookUp(word string) ([]entry, error) {
 		return found, nil
 	}
 	text := fmt.Sprintf("%q is no rule, section, close code or HTTP status", word)
-	if near := nearest(word, explainable(), 5); len(near) > 0 {
-		text += "; near it are\n  " + strings.Join(near, "\n  ")
+	if names := near.Names(word, explainable(), 5); len(names) > 0 {
+		text += "; near it are\n  " + strings.Join(names, "\n  ")
 	} else {
 		text += "; wiretrue explain lists them all"
 	}
@@ -344,54 +344,6 @@ func explainable() []string {
 		words = append(words, strconv.Itoa(i.status))
 	}
 	return words
-}
-
-// nearest returns up to n of the words that are most like the one given, if
-// any is like it.
-func nearest(word string, words []string, n int) []string {
-	type candidate struct {
-		word     string
-		distance int
-	}
-	var near []candidate
-	word = strings.ToLower(word)
-	for _, w := range words {
-		d := distance(word, strings.ToLower(w))
-		if len(word) >= 3 && strings.Contains(strings.ToLower(w), word) {
-			d = min(d, 1)
-		}
-		if d <= max(1, len(word)/3) {
-			near = append(near, candidate{w, d})
-		}
-	}
-	slices.SortStableFunc(near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
-	var out []string
-	for _, c := range near[:min(n, len(near))] {
-		out = append(out, c.word)
-	}
-	return out
-}
-
-// distance counts the letters that must be put in, taken out or changed to
-// make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func writeList(w io.Writer, entries []entry) {

@@ -141,9 +141,7 @@ func (s setter) Type() string       { return s.kind }
 
 func (f *inspectFlags) setCaptureFilter(s string) error {
 	parsed, err := capfilter.Parse(s)
-	if syntax := new(capfilter.SyntaxError); errors.As(err, &syntax) {
-		return fmt.Errorf("%s at position %d", syntax.Reason, syntax.Pos+1)
-	} else if err != nil {
+	if err != nil {
 		return err
 	}
 	f.captureFilter = *parsed

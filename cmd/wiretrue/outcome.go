@@ -17,6 +17,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/internal/between"
+	"github.com/wiretrue/websocket/internal/duration"
 	"github.com/wiretrue/websocket/wire/handshake"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -235,10 +237,10 @@ func closeOutcome(e *websocket.CloseError) *outcome {
 // when the last byte of either direction was on its way.
 func lostOutcome(e *websocket.LostError, last time.Time) *outcome {
 	idle := e.Ended.Sub(last)
-	after := span(max(idle, 0)) + " after the last byte"
+	after := duration.Words(max(idle, 0)) + " after the last byte"
 	switch {
 	case errors.Is(e.Err, websocket.ErrPingTimeout):
-		return &outcome{exitTimeout, fmt.Sprintf("lost: no answer to a ping; nothing came for %s", span(e.Ended.Sub(e.LastHeard)))}
+		return &outcome{exitTimeout, fmt.Sprintf("lost: no answer to a ping; nothing came for %s", duration.Words(e.Ended.Sub(e.LastHeard)))}
 	case errors.Is(e.Err, websocket.ErrCloseTimeout):
 		return &outcome{exitTimeout, "lost: the server did not answer the Close frame"}
 	case errors.Is(e.Err, websocket.ErrWriteTimeout):
@@ -253,20 +255,15 @@ func lostOutcome(e *websocket.LostError, last time.Time) *outcome {
 	return &outcome{exitAbnormal, fmt.Sprintf("lost: %v, %s", e.Err, after)}
 }
 
-// idleTimeouts are those that things between a client and a server have by
-// default, in seconds.
-var idleTimeouts = []int{10, 15, 20, 30, 50, 55, 60, 90, 100, 120, 180, 230, 240, 300, 350, 600, 900, 1800, 3600}
-
 // idleHint names the idle timeout that would end a connection after so long a
 // silence.
 func idleHint(idle time.Duration) string {
-	for _, seconds := range idleTimeouts {
-		timeout := time.Duration(seconds) * time.Second
-		late := min(3*time.Second, timeout/20+500*time.Millisecond)
-		if idle < timeout-100*time.Millisecond || idle > timeout+late {
-			continue
-		}
-		return fmt.Sprintf("; an idle timeout of %d s between you and the server would do this: --ping-interval %d", seconds, seconds/2)
+	const least = 0.2 // of confidence
+	fits := between.Fits(idle, between.Proxy{})
+	if len(fits) == 0 || fits[0].Confidence < least {
+		return ""
 	}
-	return ""
+	after := fits[0].After
+	return fmt.Sprintf("; an idle timeout of %s between you and the server would do this (%s): --ping-interval %s",
+		duration.Words(after), fits[0].Whose, duration.Words(after/2))
 }

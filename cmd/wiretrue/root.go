@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/wiretrue/websocket/cmd/internal/near"
 )
 
 // The exit codes: those above 2 are curl's.
@@ -157,10 +159,7 @@ func flagName(f *pflag.Flag) string {
 func nearFlag(cmd *cobra.Command, name string) string {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := nearest(name, names, 1); len(near) > 0 {
-		return near[0]
-	}
-	return ""
+	return near.Name(name, names)
 }
 
 // exactArgs wants as many arguments as names.

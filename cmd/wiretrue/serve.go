@@ -36,11 +36,11 @@ type serveFlags struct {
 	record     recordFlags
 	maxMessage size
 	compress   compress
-	drain      duration
+	drain      span
 }
 
 func newServe(_, stdout, stderr *os.File) *cobra.Command {
-	f := serveFlags{maxMessage: 4 << 20, drain: duration(5 * time.Second)}
+	f := serveFlags{maxMessage: 4 << 20, drain: span(5 * time.Second)}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a WebSocket server with a page, and tell its traffic",

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/cmd/internal/story"
+	"github.com/wiretrue/websocket/internal/duration"
 )
 
 // session is one run of dial: one connection, or with --reconnect one after
@@ -322,7 +322,7 @@ func (s *session) ping(ctx context.Context, c *websocket.Conn) {
 		if err != nil {
 			return // the end of the connection tells why
 		}
-		s.console.note("pong after %s", span(rtt))
+		s.console.note("pong after %s", duration.Words(rtt))
 	}()
 }
 
@@ -330,21 +330,4 @@ func (s *session) ping(ctx context.Context, c *websocket.Conn) {
 func (s *session) close(ctx context.Context, c *websocket.Conn, code websocket.StatusCode, reason string) {
 	c.Close(ctx, code, reason)
 	c.CloseNow() // if the handshake failed
-}
-
-// span is a duration as people say it.
-func span(d time.Duration) string {
-	switch {
-	case d < time.Millisecond:
-		return fmt.Sprintf("%d µs", d.Microseconds())
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < 5*time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	}
-	return fmt.Sprintf("%.0f min", d.Minutes())
 }

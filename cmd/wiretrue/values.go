@@ -14,10 +14,10 @@ import (
 // The values of flags. Their errors say what was expected; flagError puts the
 // flag and what was seen before it.
 
-// duration takes Go's form, or a number of seconds as curl does.
-type duration time.Duration
+// span is a length of time. It takes Go's form, or a number of seconds as curl does.
+type span time.Duration
 
-func (d *duration) Set(s string) error {
+func (d *span) Set(s string) error {
 	v, err := time.ParseDuration(s)
 	if seconds, errNumber := strconv.ParseFloat(s, 64); errNumber == nil {
 		v, err = time.Duration(seconds*float64(time.Second)), nil
@@ -25,18 +25,18 @@ func (d *duration) Set(s string) error {
 	if err != nil || v < 0 {
 		return errors.New("expected a duration such as 500ms, 30s or 1m30s, or a number of seconds")
 	}
-	*d = duration(v)
+	*d = span(v)
 	return nil
 }
 
-func (d *duration) String() string {
+func (d *span) String() string {
 	if *d == 0 {
 		return "0"
 	}
 	return time.Duration(*d).String()
 }
 
-func (d *duration) Type() string { return "duration" }
+func (d *span) Type() string { return "duration" }
 
 // size is a number of bytes.
 type size int64

@@ -92,3 +92,35 @@ func TestPace(t *testing.T) {
 		})
 	}
 }
+
+func TestGroup(t *testing.T) {
+	var g Group[string]
+	for range 3 {
+		if !g.Enter() {
+			t.Fatal("a group that is not stopped lets none enter")
+		}
+	}
+	g.Add("one")
+	g.Add("two")
+	g.Leave("one")
+	if got := g.All(); !slices.Equal(got, []string{"two"}) || g.Active() != 2 || g.Stopped() {
+		t.Errorf("%q are known, %d are active, stopped: %v", got, g.Active(), g.Stopped())
+	}
+	idle := g.Stop()
+	if g.Enter() || !g.Stopped() {
+		t.Error("one enters that is late")
+	}
+	g.Add("three") // it had entered
+	for _, c := range []string{"two", "three"} {
+		select {
+		case <-idle:
+			t.Errorf("idle before %s has left", c)
+		default:
+		}
+		g.Leave(c)
+	}
+	<-idle
+	<-g.Stop()
+	var none Group[string]
+	<-none.Stop()
+}

@@ -13,10 +13,9 @@ import (
 // Symbols are kept in 16 bits each: a literal as it is; a match as its length
 // with isMatch added, then its distance less one.
 type block struct {
-	symbols  []uint16    // in codes' room
-	capacity int         // symbols when the block is full
-	from     int         // index in the matcher's buf where the block began; negative: gone
-	codes    *blockCodes // while a message is under way; then, too, unless there is a Pool
+	symbols []uint16    // in codes' room
+	from    int         // index in the matcher's buf where the block began; negative: gone
+	codes   *blockCodes // while a message is under way; then, too, unless there is a Pool
 
 	// Bits not yet appended.
 	bits  uint64
@@ -25,17 +24,21 @@ type block struct {
 
 const isMatch = 1 << 15
 
+// blockSymbols bounds a block. It is small because what is sent changes: a table
+// for a thousand symbols pays for itself, and the memory is the less.
+const blockSymbols = 1024
+
 // takeCodes sees to it that there is what a block needs.
 func (c *Compressor) takeCodes() {
 	if c.codes != nil {
 		return
 	}
-	c.capacity = min(max(c.window, 1024), 7168)
 	c.codes = borrow[blockCodes](c.Pool)
-	if c.codes == nil || cap(c.codes.room) < c.capacity+2 {
-		c.codes = newBlockCodes(c.capacity + 2)
+	if c.codes == nil || cap(c.codes.room) < blockSymbols+2 {
+		c.codes = newBlockCodes(blockSymbols + 2)
 	}
 	c.symbols = c.codes.room[:0]
+	c.codes.clear()
 }
 
 // giveBackCodes ends the use of them, until the next message.
@@ -48,11 +51,14 @@ func (c *Compressor) giveBackCodes() {
 
 func (b *block) reset() {
 	b.symbols = b.symbols[:0]
+	if b.codes != nil {
+		b.codes.clear()
+	}
 	b.from = 0
 	b.bits, b.nbits = 0, 0
 }
 
-func (b *block) full() bool { return len(b.symbols) >= b.capacity }
+func (b *block) full() bool { return len(b.symbols) >= blockSymbols }
 
 // blockBytes returns what the block stands for, nil if it is no longer there.
 func (c *Compressor) blockBytes() []byte {
@@ -87,11 +93,15 @@ func distanceSymbol(d uint16) int {
 	return 2*n + int(d>>(n-1)&1)
 }
 
+// certainly is from how many symbols on a dynamic block of what has matches is
+// planned without looking first whether it may pay.
+const certainly = 128
+
 // appendBlock writes the block, which stands for p if p is not nil, and begins
 // a new one.
 func (c *Compressor) appendBlock(dst, p []byte) []byte {
 	t := c.codes
-	t.count(c.symbols)
+	t.collect()
 	extra := t.extraBits()
 	fixed := t.fixedBits() + extra
 	stored := math.MaxInt
@@ -99,7 +109,7 @@ func (c *Compressor) appendBlock(dst, p []byte) []byte {
 		stored = storedBits(len(p), c.nbits) - 3
 	}
 	best, dynamic := fixed, false
-	if t.leastBits()+extra < min(fixed, stored) {
+	if len(c.symbols) > certainly && !c.incompressible() || t.leastBits()+extra < min(fixed, stored) {
 		if size := t.plan() + extra; size < fixed {
 			best, dynamic = size, true
 		}
@@ -113,7 +123,7 @@ func (c *Compressor) appendBlock(dst, p []byte) []byte {
 	if dynamic {
 		dst = c.put(dst, blockDynamic<<1, 3)
 		dst = c.appendDynamicHeader(dst)
-		dst = c.appendSymbols(dst, t.litLen.codes, t.distance.codes)
+		dst = c.appendSymbols(dst, t.litLen.counts, t.distance.counts)
 	} else {
 		dst = c.put(dst, blockFixed<<1, 3)
 		dst = c.appendSymbols(dst, fixedLitLenCodes, fixedDistanceCodes)
@@ -124,6 +134,7 @@ func (c *Compressor) appendBlock(dst, p []byte) []byte {
 
 func (c *Compressor) begin() {
 	c.symbols = c.symbols[:0]
+	c.codes.clear()
 	c.from = c.at
 }
 
@@ -178,8 +189,8 @@ func (b *block) appendWholeBytes(dst []byte) []byte {
 
 // appendSymbols writes the symbols and the end of the block. dst has room for
 // them and a word more.
-func (b *block) appendSymbols(dst []byte, litLenCodes, distanceCodes []code) []byte {
-	litLen, distance := (*[numLitLen]code)(litLenCodes), (*[numDistance]code)(distanceCodes)
+func (b *block) appendSymbols(dst []byte, litLenCodes, distanceCodes []uint32) []byte {
+	litLen, distance := (*[numLitLen]uint32)(litLenCodes), (*[numDistance]uint32)(distanceCodes)
 	out := dst[:cap(dst)]
 	w := len(dst)
 	acc, n := b.bits, b.nbits
@@ -193,27 +204,27 @@ func (b *block) appendSymbols(dst []byte, litLenCodes, distanceCodes []code) []b
 		}
 		s := symbols[i]
 		if s < isMatch {
-			k := litLen[s&255]
+			k := code(litLen[s&255])
 			acc |= uint64(k.bits()) << (n & 63)
 			n += k.size()
 			continue
 		}
 		i++
 		l := lengthSymbols[uint8(s-isMatch-minMatch)]
-		k := litLen[lengthSymbol+int(l)]
+		k := code(litLen[lengthSymbol+int(l)])
 		acc |= uint64(k.bits()) << (n & 63)
 		n += k.size()
 		acc |= uint64(s-isMatch-lengthBase[l]) << (n & 63)
 		n += uint(lengthExtra[l])
 		d := symbols[i]
 		ds := distanceSymbol(d)
-		k = distance[ds]
+		k = code(distance[ds])
 		acc |= uint64(k.bits()) << (n & 63)
 		n += k.size()
 		acc |= uint64(d+1-distanceBase[ds]) << (n & 63)
 		n += uint(distanceExtra[ds])
 	}
-	k := litLen[endOfBlock]
+	k := code(litLen[endOfBlock])
 	if n >= 32 {
 		binary.LittleEndian.PutUint64(out[w:], acc)
 		w += int(n >> 3)

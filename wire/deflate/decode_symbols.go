@@ -27,7 +27,7 @@ func (d *Decompressor) decodeSymbols(in []byte, n int) int {
 
 		e := litLen[bits&(1<<litLenRoot-1)]
 		if e&entryLiteral != 0 {
-			// Up to three literals of root codes take 30 bits of 56.
+			// Up to three literals of root codes take 27 bits of 56.
 			bits >>= e & entryBitsMask
 			nbits -= uint(e & entryBitsMask)
 			buf[w] = byte(e >> 16)

@@ -20,8 +20,8 @@ const (
 // Root sizes and the most entries that any complete code of the alphabet needs
 // with them (as the "enough" program of Mark Adler counts).
 const (
-	litLenRoot     = 10
-	litLenEntries  = 1334
+	litLenRoot     = 9
+	litLenEntries  = 852
 	distanceRoot   = 8
 	distanceTotal  = 402
 	codeLengthRoot = 7

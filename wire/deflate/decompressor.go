@@ -18,7 +18,7 @@ import "unsafe"
 // The history goes over from message to message; without context takeover
 // call Reset before each. It is not safe for concurrent use.
 type Decompressor struct {
-	// Pool, if set before the first message, lends 7 KiB to a message that has
+	// Pool, if set before the first message, lends 6 KiB to a message that has
 	// a dynamic block, from there to the message's end.
 	Pool Pool
 
@@ -53,15 +53,13 @@ const (
 	inSymbols
 )
 
-// Sizes of the buffer behind the window. A piece of output is at most spare
-// bytes; the margin lets matches be copied in words.
+// Sizes of the buffer behind the window and its spare room. A piece of output is
+// at most spare bytes; the margin lets matches be copied in words.
 const (
 	decoderMargin  = 16
 	decoderReserve = maxStep + decoderMargin
 	maxStep        = 2 + maxMatch // bytes from one round of decodeSymbols
 )
-
-func (d *Decompressor) spare() int { return min(max(d.window, 2<<10), 8<<10) }
 
 // NewDecompressor returns a Decompressor for messages that were compressed
 // with a window of at most windowBits, 8 to 15 (RFC 7692, 7.1.2). It panics
@@ -79,9 +77,8 @@ func windowSize(bits int) int {
 
 // Next decompresses a piece of a message. It takes n bytes of in and returns
 // what came out of them, a slice of the Decompressor's own memory that is valid
-// until the next call of any method: at most a window, but no less than 2 and no
-// more than 8 KiB, so that a limit on the inflated size can be enforced before
-// more is inflated. A caller goes on with in[n:], and has nothing left
+// until the next call of any method: at most 2 KiB, so that a limit on the inflated
+// size can be enforced before more is inflated. A caller goes on with in[n:], and has nothing left
 // to fetch when n is 0 and out is empty.
 //
 // An error is an *Error and final: it comes with the bytes before the fault,
@@ -184,16 +181,16 @@ func (d *Decompressor) Size() int {
 
 // makeRoom leaves space for a piece of output behind the history.
 func (d *Decompressor) makeRoom() {
-	full := d.window + d.spare() + decoderReserve
+	full := d.window + spare + decoderReserve
 	if len(d.buf) < full {
 		buf := make([]byte, full)
 		d.w = copy(buf, d.history())
 		d.buf = buf
 	}
-	if full-d.w < d.spare()/4+decoderReserve {
+	if full-d.w < spare/4+decoderReserve {
 		d.w = copy(d.buf, d.history())
 	}
-	d.stop = min(full-decoderReserve, d.w+d.spare()-maxStep)
+	d.stop = min(full-decoderReserve, d.w+spare-maxStep)
 }
 
 // fail notes a fault at the first of the bits in hand, when n bytes of the

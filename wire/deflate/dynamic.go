@@ -7,14 +7,17 @@ type blockCodes struct {
 	litLen   alphabet
 	distance alphabet
 	header   alphabet // the code length code
-	tree
-	room []uint16 // for the block's symbols
+	room     []uint16 // for the block's symbols
 
-	// The code lengths of a dynamic block (RFC 1951, 3.2.7).
-	lengths   [numLitLen + numDistance]uint8
-	litLens   int      // of them
-	distances int      // the rest
-	runs      []uint16 // the same as symbols of the code length code, extra bits above
+	// The literal/length symbols and the distance symbols that occur, a bit for
+	// each: in a short message they are few.
+	marks         [(numLitLen + 63) / 64]uint64
+	distanceMarks uint64
+
+	// The header of a dynamic block (RFC 1951, 3.2.7).
+	litLens   int      // code lengths
+	distances int      // more of them
+	runs      []uint16 // all of them as symbols of the code length code, extra bits above
 	codeLens  int      // of that code, in codeLengthOrder
 }
 
@@ -32,34 +35,35 @@ func (t *blockCodes) size() int {
 	return int(unsafe.Sizeof(*t)) + t.litLen.size() + t.distance.size() + t.header.size() + 2*(cap(t.runs)+cap(t.room))
 }
 
-// count counts the symbols of a block, and its end.
-func (t *blockCodes) count(symbols []uint16) {
-	litLen, distance := (*[numLitLen]uint32)(t.litLen.counts), (*[numDistance]uint32)(t.distance.counts)
-	clear(litLen[:])
-	clear(distance[:])
-	// In a short message few symbols occur: each is marked, so that the rest
-	// need not be looked at.
-	var marks [(numLitLen + 63) / 64]uint64
-	var distances [1]uint64
-	for i := 0; i < len(symbols); i++ {
-		s := symbols[i]
-		if s < isMatch {
-			litLen[s&255]++
-			marks[s&255>>6] |= 1 << (s & 63)
-			continue
-		}
-		i++
-		l := lengthSymbol + uint(lengthSymbols[uint8(s-isMatch-minMatch)])
-		litLen[l]++
-		marks[lengthSymbol>>6] |= 1 << (l & 63)
-		d := distanceSymbol(symbols[i])
-		distance[d]++
-		distances[0] |= 1 << d
-	}
-	litLen[endOfBlock] = 1
-	marks[endOfBlock>>6] |= 1 << (endOfBlock & 63)
-	t.litLen.collectMarked(marks[:])
-	t.distance.collectMarked(distances[:])
+// clear begins the counting of a block's symbols.
+func (t *blockCodes) clear() {
+	clear(t.litLen.counts)
+	clear(t.distance.counts)
+	t.marks, t.distanceMarks = [len(t.marks)]uint64{}, 0
+}
+
+// countLiteral and countMatch count what parse finds, where it is known already
+// which of the two it is.
+func (t *blockCodes) countLiteral(b byte) {
+	t.litLen.counts[b]++
+	t.marks[b>>6] |= 1 << (b & 63)
+}
+
+func (t *blockCodes) countMatch(length int, distance uint16) {
+	l := lengthSymbol + uint(lengthSymbols[uint8(length-minMatch)])
+	t.litLen.counts[l]++
+	t.marks[lengthSymbol>>6] |= 1 << (l & 63)
+	d := distanceSymbol(distance)
+	t.distance.counts[d]++
+	t.distanceMarks |= 1 << (d & 63)
+}
+
+// collect ends the counting.
+func (t *blockCodes) collect() {
+	t.litLen.counts[endOfBlock] = 1
+	t.marks[endOfBlock>>6] |= 1 << (endOfBlock & 63)
+	t.litLen.collectMarked(t.marks[:])
+	t.distance.collectMarked([]uint64{t.distanceMarks})
 }
 
 // extraBits is what lengths and distances take besides their codes.
@@ -108,23 +112,16 @@ func (a *alphabet) leastHeader() (sum int) {
 // plan finds the codes of a dynamic block. It returns how many bits its header
 // and its symbols' codes take.
 func (t *blockCodes) plan() (size int) {
-	t.litLen.findLengths(&t.tree, maxCodeBits)
-	t.distance.findLengths(&t.tree, maxCodeBits)
+	// What occurs once counts as twice: see findLengths.
+	t.litLen.findLengths(2, maxCodeBits)
+	t.distance.findLengths(1, maxCodeBits)
 	size = t.litLen.bits(t.litLen.lengths) + t.distance.bits(t.distance.lengths)
-
-	t.litLens, t.distances = numLitLen, numDistance
-	for t.litLens > lengthSymbol && t.litLen.lengths[t.litLens-1] == 0 {
-		t.litLens--
-	}
-	for t.distances > 1 && t.distance.lengths[t.distances-1] == 0 {
-		t.distances--
-	}
-	copy(t.lengths[:], t.litLen.lengths[:t.litLens])
-	copy(t.lengths[t.litLens:], t.distance.lengths[:t.distances])
-	t.planRuns(t.lengths[:t.litLens+t.distances])
+	t.litLens = t.litLen.used()
+	t.distances = max(1, t.distance.used())
+	t.planRuns()
 
 	t.header.collect()
-	t.header.findLengths(&t.tree, 7)
+	t.header.findLengths(1, maxHeaderCodeBits)
 	t.codeLens = numCodeLength
 	for t.codeLens > 4 && t.header.lengths[codeLengthOrder[t.codeLens-1]] == 0 {
 		t.codeLens--
@@ -132,43 +129,56 @@ func (t *blockCodes) plan() (size int) {
 	return size + 14 + 3*t.codeLens + t.header.bits(t.header.lengths) + t.header.bits(codeLengthExtra[:])
 }
 
-// planRuns writes the lengths as single ones and repetitions.
-func (t *blockCodes) planRuns(lengths []uint8) {
+// planRuns writes the lengths of both codes, one behind the other, as single
+// ones and repetitions.
+func (t *blockCodes) planRuns() {
 	t.runs = t.runs[:0]
 	clear(t.header.counts)
-	for len(lengths) > 0 {
-		l := lengths[0]
-		run := 1
-		for run < len(lengths) && lengths[run] == l {
-			run++
-		}
-		lengths = lengths[run:]
-		if l != 0 {
-			t.addRun(uint16(l), 0)
-			run--
-		}
-		for run >= 3 {
-			switch {
-			case l != 0:
-				n := min(run, 6)
-				t.addRun(repeatPrevious, n-3)
-				run -= n
-			case run < 11:
-				t.addRun(repeatZero, run-3)
-				run = 0
-			default:
-				n := min(run, 138)
-				t.addRun(repeatZeroLong, n-11)
-				run -= n
+	next, length, run := 0, uint8(0), 0
+	for i, a := range [...]*alphabet{&t.litLen, &t.distance} {
+		for _, p := range a.present {
+			s := int(p & 511)
+			at := i*t.litLens + s
+			if l := a.lengths[s]; l != length || at != next {
+				t.addRun(length, run)
+				t.addRun(0, at-next)
+				length, run = l, 0
 			}
+			run++
+			next = at + 1
 		}
-		for range run {
-			t.addRun(uint16(l), 0)
+	}
+	t.addRun(length, run)
+	t.addRun(0, t.litLens+t.distances-next)
+}
+
+// addRun writes a length that occurs run times.
+func (t *blockCodes) addRun(length uint8, run int) {
+	if run > 0 && length != 0 {
+		t.addToHeader(uint16(length), 0)
+		run--
+	}
+	for run >= 3 {
+		switch {
+		case length != 0:
+			n := min(run, 6)
+			t.addToHeader(repeatPrevious, n-3)
+			run -= n
+		case run < 11:
+			t.addToHeader(repeatZero, run-3)
+			run = 0
+		default:
+			n := min(run, 138)
+			t.addToHeader(repeatZeroLong, n-11)
+			run -= n
 		}
+	}
+	for range run {
+		t.addToHeader(uint16(length), 0)
 	}
 }
 
-func (t *blockCodes) addRun(symbol uint16, extra int) {
+func (t *blockCodes) addToHeader(symbol uint16, extra int) {
 	t.runs = append(t.runs, symbol|uint16(extra)<<8)
 	t.header.counts[symbol]++
 }
@@ -184,7 +194,7 @@ func (b *block) appendDynamicHeader(dst []byte) []byte {
 		dst = b.put(dst, uint32(t.header.lengths[s]), 3)
 	}
 	for _, r := range t.runs {
-		k := t.header.codes[r&255]
+		k := code(t.header.counts[r&255])
 		dst = b.put(dst, k.bits()|uint32(r>>8)<<k.size(), k.size()+uint(codeLengthExtra[r&255]))
 	}
 	return dst

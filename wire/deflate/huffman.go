@@ -3,7 +3,6 @@ package deflate
 import (
 	"math"
 	"math/bits"
-	"slices"
 )
 
 // code is a Huffman code as it is written: its bits reversed, with their
@@ -19,7 +18,7 @@ func (k code) size() uint   { return uint(k >> 16) }
 
 // The codes of fixed blocks (RFC 1951, 3.2.6).
 var (
-	fixedLitLenCodes = func() []code {
+	fixedLitLenCodes = func() []uint32 {
 		a := makeAlphabet(len(fixedLitLenBits))
 		for s := range a.counts {
 			a.counts[s] = 1
@@ -27,12 +26,12 @@ var (
 		a.collect()
 		copy(a.lengths, fixedLitLenBits[:])
 		a.assign()
-		return a.codes
+		return a.counts
 	}()
-	fixedDistanceCodes = func() []code {
-		codes := make([]code, numDistance)
+	fixedDistanceCodes = func() []uint32 {
+		codes := make([]uint32, numDistance)
 		for i := range codes {
-			codes[i] = makeCode(uint16(i), fixedDistanceBits)
+			codes[i] = uint32(makeCode(uint16(i), fixedDistanceBits))
 		}
 		return codes
 	}()
@@ -40,18 +39,17 @@ var (
 
 // alphabet is a set of symbols on the way to a Huffman code of their own.
 type alphabet struct {
-	counts  []uint32 // how often each symbol occurs
+	counts  []uint32 // how often each symbol occurs; from assign on, its code
 	present []uint32 // those that occur, rising: count<<9 | symbol
 	lengths []uint8  // of their codes; 0 for those that do not occur
-	codes   []code   // undefined for those
 }
 
 func makeAlphabet(n int) alphabet {
-	return alphabet{make([]uint32, n), make([]uint32, 0, n), make([]uint8, n), make([]code, n)}
+	return alphabet{make([]uint32, n), make([]uint32, 0, n), make([]uint8, n)}
 }
 
 func (a *alphabet) size() int {
-	return 4*len(a.counts) + 4*cap(a.present) + len(a.lengths) + 4*len(a.codes)
+	return 4*len(a.counts) + 4*cap(a.present) + len(a.lengths)
 }
 
 // collect finds the symbols that occur.
@@ -79,6 +77,14 @@ func (a *alphabet) collectMarked(marks []uint64) {
 		}
 	}
 	a.present = present[:n]
+}
+
+// used is one more than the last symbol that occurs.
+func (a *alphabet) used() int {
+	if n := len(a.present); n > 0 {
+		return int(a.present[n-1]&511) + 1
+	}
+	return 0
 }
 
 // bits is what all symbols take with codes of these lengths.
@@ -110,11 +116,15 @@ var log2 = func() (l [256]uint8) {
 
 // log2Of is the logarithm of n in units of 1/16.
 func log2Of(n uint32) int {
-	shift := max(0, bits.Len32(n)-8)
-	return 16*shift + int(log2[n>>shift&255])
+	if n < 256 {
+		return int(log2[n])
+	}
+	shift := bits.Len32(n) - 8
+	return 16*shift + int(log2[n>>(shift&31)&255])
 }
 
-// assign makes the canonical code (RFC 1951, 3.2.2) of the lengths.
+// assign makes the canonical code (RFC 1951, 3.2.2) of the lengths, in place of
+// the counts of the symbols that occur.
 func (a *alphabet) assign() {
 	var next [maxCodeBits + 2]uint16
 	for _, p := range a.present {
@@ -126,106 +136,80 @@ func (a *alphabet) assign() {
 	}
 	for _, p := range a.present {
 		l := a.lengths[p&511]
-		a.codes[p&511] = makeCode(next[l&15], l)
+		a.counts[p&511] = uint32(makeCode(next[l&15], l))
 		next[l&15]++
 	}
 }
 
-// tree is the scratch space of findLengths.
-type tree struct {
-	leaves [numLitLen]uint32     // as alphabet.present, but by rising count
-	weight [numLitLen]uint32     // of inner nodes
-	parent [2 * numLitLen]uint16 // of leaves, then of inner nodes
-	depth  [numLitLen]uint8      // of inner nodes
-}
-
-// sort returns the symbols by rising count. Most counts are small, so they are
-// dealt into buckets first.
-func (t *tree) sort(present []uint32) []uint32 {
-	const buckets = 64
-	var next [buckets]uint16 // counts, then indexes
-	for _, p := range present {
-		next[min(p>>9, buckets-1)]++
-	}
-	sum := uint16(0)
-	for i, n := range next {
-		next[i] = sum
-		sum += n
-	}
-	leaves := t.leaves[:len(present)]
-	large := next[buckets-1]
-	for _, p := range present {
-		at := &next[min(p>>9, buckets-1)]
-		leaves[*at] = p
-		*at++
-	}
-	slices.Sort(leaves[large:])
-	return leaves
-}
-
-// findLengths finds the lengths, at most limit, of a prefix code that takes the
-// fewest bits, or close to that where the limit bites. A symbol that occurs
-// alone gets 1.
-func (a *alphabet) findLengths(t *tree, limit int) {
+// findLengths finds the lengths, at most limit, of a prefix code that takes
+// nearly the fewest bits. A symbol that occurs alone gets 1. Symbols that occur
+// less than least times count as if they did not: that makes their lengths
+// alike.
+//
+// NOTE on how it does without Huffman's tree. A symbol that occurs c times gets
+// the share of the code space that the power of two below c has in a power of
+// two that is large enough. What is left over of the space goes to those whose
+// share was rounded down the most: each of them gets twice its share, a bit
+// less. That is Huffman's code but for some tenths of a percent, takes no
+// sorting, and symbols that occur about equally often, which in text are
+// neighbours, get equal lengths, which a block's header repeats cheaply.
+func (a *alphabet) findLengths(least uint32, limit int) {
 	clear(a.lengths)
-	leaves := t.sort(a.present)
-	n := len(leaves)
-	if n < 2 {
-		for _, l := range leaves {
-			a.lengths[l&511] = 1
+	if len(a.present) < 2 {
+		for _, p := range a.present {
+			a.lengths[p&511] = 1
 		}
 		return
 	}
+	for !a.share(least, limit) {
+		least *= 2
+	}
+}
 
-	// Huffman's tree. Inner nodes come into being with rising weight, so that
-	// two queues, the leaves and the inner nodes, yield the two lightest.
-	weight := t.weight[:n-1]
-	leafParent, innerParent := t.parent[:n], t.parent[n:2*n-1]
-	leaf, inner := 0, 0
-	for made := range weight {
-		sum := uint32(0)
-		for range 2 {
-			if leaf < n && (inner >= made || leaves[leaf]>>9 <= weight[inner]) {
-				sum += leaves[leaf] >> 9
-				leafParent[leaf] = uint16(made)
-				leaf++
-			} else {
-				sum += weight[inner]
-				innerParent[inner] = uint16(made)
-				inner++
+// share does that, or reports false if a length is beyond the limit.
+func (a *alphabet) share(least uint32, limit int) bool {
+	var cells [256]uint16   // symbols by logarithm: its fraction, then the whole of it
+	var occupied [16]uint16 // for each fraction, a bit for each whole number
+	sum := uint32(0)
+	for _, p := range a.present {
+		l := log2Of(max(p>>9, least))
+		cells[l&255]++
+		occupied[l&15] |= 1 << (l >> 4 & 15)
+		sum += 1 << (l >> 4 & 15)
+	}
+	space := bits.Len32(sum - 1)
+	left := 1<<space - sum
+
+	// From here on a cell holds how many of its symbols get twice their share.
+	for fraction := 15; fraction >= 0; fraction-- {
+		for o := occupied[fraction]; o != 0; {
+			whole := bits.Len16(o) - 1
+			o &^= 1 << whole
+			cell := &cells[whole<<4&255|fraction]
+			*cell = uint16(min(uint32(*cell), left>>whole))
+			left -= uint32(*cell) << whole
+		}
+	}
+	longest := 0
+	for _, p := range a.present {
+		l := log2Of(max(p>>9, least))
+		length := space - l>>4
+		if cell := &cells[l&255]; *cell > 0 {
+			*cell--
+			length--
+		}
+		a.lengths[p&511] = uint8(length)
+		longest = max(longest, length)
+	}
+
+	// The shares of the longest codes divide what may still be left.
+	for length := longest; left > 0; length-- {
+		for _, p := range a.present {
+			if l := &a.lengths[p&511]; int(*l) == length && left >= 1<<(space-length) {
+				left -= 1 << (space - length)
+				*l--
 			}
 		}
-		weight[made] = sum
 	}
-
-	// From the root down: how many leaves at which depth.
-	depth := t.depth[:n-1]
-	depth[n-2] = 0
-	for i := n - 3; i >= 0; i-- {
-		depth[i] = depth[innerParent[i]] + 1
-	}
-	var count [maxCodeBits + 1]int
-	excess := -1 << limit // of codes, in units of the longest code's share
-	for _, p := range leafParent {
-		l := min(int(depth[p])+1, limit)
-		count[l]++
-		excess += 1 << (limit - l)
-	}
-	// Leaves that were cut off at the limit take too much of the code space: a
-	// shorter code makes place for itself and one of them a bit longer.
-	for ; excess > 0; excess-- {
-		l := limit - 1
-		for count[l] == 0 {
-			l--
-		}
-		count[l]--
-		count[l+1] += 2
-		count[limit]--
-	}
-	for l := limit; l > 0; l-- {
-		for _, s := range leaves[:count[l]] {
-			a.lengths[s&511] = uint8(l)
-		}
-		leaves = leaves[count[l]:]
-	}
+	return longest <= limit
 }

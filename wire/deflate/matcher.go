@@ -35,8 +35,8 @@ type matcher struct {
 const bufMargin = 8 // so that a word can be read at any index
 
 // spare is the room in buf behind a window. The less there is, the more often
-// the window is moved to the front.
-func (c *Compressor) spare() int { return min(max(c.window, 1<<10), 6<<10) }
+// the window is moved to the front, which hardly shows: a copy is fast.
+const spare = 2 << 10
 
 // headBits is the logarithm of head's size. Where there are chains, a smaller
 // head makes them longer and little else.
@@ -53,7 +53,7 @@ func (c *Compressor) takeTables() {
 		return
 	}
 	history := c.buf
-	c.buf = make([]byte, c.window+c.spare()+bufMargin)
+	c.buf = make([]byte, c.window+spare+bufMargin)
 	c.head = make([]uint16, 1<<c.headBits())
 	c.shift = 32 - uint(c.headBits())
 	if c.effort.depth > 0 {

@@ -44,7 +44,7 @@ func (c *Compressor) parse(limit int) {
 	c.enter(c.at)
 	buf, head, prev := c.buf, c.head, c.prev
 	mask := uint16(len(prev) - 1)
-	symbols := c.symbols
+	symbols, codes := c.symbols, c.codes
 	i, end := c.at, c.end
 	misses := c.misses
 	length, dist := 0, 0 // the match at i-1 that waits; none if dist is 0
@@ -54,7 +54,7 @@ func (c *Compressor) parse(limit int) {
 		if dist != 0 {
 			best = length - 1
 			depth = c.lazyDepth
-		} else if i >= limit || len(symbols) >= c.capacity {
+		} else if i >= limit || len(symbols) >= blockSymbols {
 			break
 		}
 
@@ -81,6 +81,9 @@ func (c *Compressor) parse(limit int) {
 							break
 						}
 						tail = load32(buf, i+best-3)
+						if n >= c.effort.good {
+							depth -= 8
+						}
 					}
 				}
 				depth--
@@ -95,6 +98,7 @@ func (c *Compressor) parse(limit int) {
 		case dist != 0 && (bestDist == 0 || 4*best-bits.Len(uint(bestDist)) <= 4*length-bits.Len(uint(dist))+1):
 			// The match that waited it is.
 			symbols = append(symbols, uint16(length)|isMatch, uint16(dist-1))
+			codes.countMatch(length, uint16(dist-1))
 			i += length - 1
 			dist = 0
 			c.enter(i)
@@ -102,21 +106,24 @@ func (c *Compressor) parse(limit int) {
 			n := 1
 			misses++
 			if misses > manyMisses {
-				n = min(1+(misses-manyMisses)>>5, limit-i, c.capacity-len(symbols))
+				n = min(1+(misses-manyMisses)>>5, limit-i, blockSymbols-len(symbols))
 			}
 			for _, b := range buf[i : i+n] {
 				symbols = append(symbols, uint16(b))
+				codes.countLiteral(b)
 			}
 			i += n
 		default:
 			misses = 0
 			if dist != 0 {
 				symbols = append(symbols, uint16(buf[i-1]))
+				codes.countLiteral(buf[i-1])
 			}
 			length, dist = best, bestDist
 			i++
-			if length >= c.lazy || i >= limit || len(symbols)+3 >= c.capacity {
+			if length >= c.lazy || i >= limit || len(symbols)+3 >= blockSymbols {
 				symbols = append(symbols, uint16(length)|isMatch, uint16(dist-1))
+				codes.countMatch(length, uint16(dist-1))
 				i += length - 1
 				dist = 0
 				c.enter(i)
@@ -132,10 +139,10 @@ func (c *Compressor) parse(limit int) {
 func (c *Compressor) parseFast(limit int) {
 	c.enter(c.at)
 	buf, head := c.buf, c.head
-	symbols := c.symbols
+	symbols, codes := c.symbols, c.codes
 	i, end := c.at, c.end
 	misses := c.misses
-	for i < limit && len(symbols) < c.capacity {
+	for i < limit && len(symbols) < blockSymbols {
 		if longest := min(end-i, maxMatch); longest >= 4 {
 			v := load32(buf, i)
 			pos := c.base + uint16(i)
@@ -148,6 +155,7 @@ func (c *Compressor) parseFast(limit int) {
 				misses = 0
 				n := 4 + matchLen(buf[from+4:], buf[i+4:i+longest])
 				symbols = append(symbols, uint16(n)|isMatch, d-1)
+				codes.countMatch(n, d-1)
 				i += n
 				c.enter(i)
 				continue
@@ -156,10 +164,11 @@ func (c *Compressor) parseFast(limit int) {
 		misses++
 		n := 1
 		if misses > manyMisses {
-			n = min(1+(misses-manyMisses)>>5, limit-i, c.capacity-len(symbols))
+			n = min(1+(misses-manyMisses)>>5, limit-i, blockSymbols-len(symbols))
 		}
 		for _, b := range buf[i : i+n] {
 			symbols = append(symbols, uint16(b))
+			codes.countLiteral(b)
 		}
 		i += n
 	}

@@ -9,6 +9,8 @@ const (
 	numCodeLength = 19
 	maxCodeBits   = 15
 
+	maxHeaderCodeBits = 7 // of the code length code
+
 	minMatch = 3
 	maxMatch = 258
 

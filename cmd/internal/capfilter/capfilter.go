@@ -18,10 +18,13 @@ package capfilter
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/wiretrue/websocket/cmd/internal/near"
 	"github.com/wiretrue/websocket/cmd/internal/packet"
+	"github.com/wiretrue/websocket/cmd/internal/syntax"
 )
 
 // A Filter is a parsed capture filter. The zero Filter lets everything pass.
@@ -35,17 +38,6 @@ func (f *Filter) String() string { return f.text }
 
 // Match reports whether the filter lets a segment pass.
 func (f *Filter) Match(s *packet.Segment) bool { return f.root == nil || f.root.match(s) }
-
-// A SyntaxError says what is wrong with a filter and where.
-type SyntaxError struct {
-	Filter string
-	Pos    int // byte offset in Filter
-	Reason string
-}
-
-func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("capture filter %q: %s at position %d", e.Filter, e.Reason, e.Pos+1)
-}
 
 // A node is a part of a filter.
 type node interface {
@@ -124,11 +116,11 @@ const (
 )
 
 // Parse parses a filter. The empty text is the filter that lets everything
-// pass. The error is a [*SyntaxError].
+// pass. The error is a [*syntax.Error].
 func Parse(text string) (*Filter, error) {
 	p := &parser{text: text}
 	if len(text) > maxText {
-		return nil, p.fail(maxText, "the filter is too long")
+		return nil, syntax.At(text, maxText, fmt.Sprintf("a filter of %d bytes", len(text)), fmt.Sprintf("one of %d at most", maxText))
 	}
 	f := &Filter{text: strings.TrimSpace(text)}
 	if p.next(); p.word == "" {
@@ -139,7 +131,7 @@ func Parse(text string) (*Filter, error) {
 		return nil, err
 	}
 	if p.word != "" {
-		return nil, p.unexpected()
+		return nil, p.unexpected("and, or, or the end")
 	}
 	return f, nil
 }
@@ -154,6 +146,17 @@ type parser struct {
 	last words
 }
 
+// vocabulary are the words of the language, for who misspells one.
+var vocabulary = []string{"and", "dst", "host", "ip", "ip6", "localhost", "net", "not", "or", "port", "portrange", "src", "tcp"}
+
+// expected says what stands behind a word.
+var expected = map[string]string{
+	"host":      "an IP address (names are not looked up)",
+	"net":       "a network, such as 10.0.0.0/8,",
+	"port":      "a port, 0 to 65535,",
+	"portrange": "a range of ports, such as 8000-8099,",
+}
+
 // words are what a primitive says before its value.
 type words struct {
 	family family
@@ -162,15 +165,17 @@ type words struct {
 	kind   string // host, net, port, portrange; empty for none
 }
 
-func (p *parser) fail(at int, reason string) error {
-	return &SyntaxError{Filter: p.text, Pos: at, Reason: reason}
-}
-
-func (p *parser) unexpected() error {
-	if p.word == "" {
-		return p.fail(p.at, "something is missing")
+// unexpected says that something else should stand here than the next word.
+func (p *parser) unexpected(expected string) *syntax.Error {
+	seen := syntax.End
+	if p.word != "" {
+		seen = syntax.Quoted(p.word)
 	}
-	return p.fail(p.at, fmt.Sprintf("%q is not expected", p.word))
+	e := syntax.At(p.text, p.at, seen, expected)
+	if !slices.Contains(vocabulary, p.word) {
+		e.Suggestion = near.Name(p.word, vocabulary)
+	}
+	return e
 }
 
 // next reads a word: a sign, or what stands between signs and spaces.
@@ -217,7 +222,7 @@ func (p *parser) expression(depth int) (node, error) {
 
 func (p *parser) unary(depth int) (node, error) {
 	if depth > maxDepth {
-		return nil, p.fail(p.at, "the filter is nested too deeply")
+		return nil, p.unexpected(fmt.Sprintf("a filter with fewer than %d parentheses and negations in each other", maxDepth))
 	}
 	switch p.word {
 	case "not", "!":
@@ -231,7 +236,7 @@ func (p *parser) unary(depth int) (node, error) {
 			return nil, err
 		}
 		if p.word != ")" {
-			return nil, p.unexpected()
+			return nil, p.unexpected("and, or, or )")
 		}
 		p.next()
 		return a, nil
@@ -259,7 +264,7 @@ func (p *parser) primitive() (node, error) {
 			p.next()
 			return p.value(w)
 		case "udp", "icmp", "arp", "ether", "vlan", "icmp6", "sctp", "gateway", "less", "greater":
-			return nil, p.fail(p.at, fmt.Sprintf("%q is not supported: only TCP is captured", p.word))
+			return nil, p.unexpected("tcp, which alone is captured,")
 		default:
 			switch {
 			case !said && p.last.kind != "":
@@ -267,8 +272,11 @@ func (p *parser) primitive() (node, error) {
 			case said && w.dir == either:
 				return protocol{w.family, w.tcp}, nil
 			}
-			w.kind = "host"
-			return p.value(w)
+			n, err := p.value(words{w.family, w.tcp, w.dir, "host"})
+			if err == nil {
+				return n, nil
+			}
+			return nil, p.unexpected("tcp, host, net, port, portrange, src, dst or an IP address")
 		}
 		p.next()
 	}
@@ -276,16 +284,16 @@ func (p *parser) primitive() (node, error) {
 
 func (p *parser) value(w words) (node, error) {
 	p.last = w
-	at, word := p.at, p.word
+	word := p.word
 	if word == "" || strings.ContainsAny(word, "()!&|") {
-		return nil, p.unexpected()
+		return nil, p.unexpected(expected[w.kind])
 	}
 	var n node
 	switch w.kind {
 	case "port", "portrange":
 		from, to, isRange := strings.Cut(word, "-")
 		if isRange != (w.kind == "portrange") {
-			return nil, p.fail(at, fmt.Sprintf("%q is no %s", word, w.kind))
+			return nil, p.unexpected(expected[w.kind])
 		}
 		if !isRange {
 			to = from
@@ -293,13 +301,13 @@ func (p *parser) value(w words) (node, error) {
 		a, errA := strconv.ParseUint(from, 10, 16)
 		b, errB := strconv.ParseUint(to, 10, 16)
 		if errA != nil || errB != nil || a > b {
-			return nil, p.fail(at, fmt.Sprintf("%q is no %s", word, w.kind))
+			return nil, p.unexpected(expected[w.kind])
 		}
 		n = ports{w.dir, uint16(a), uint16(b)}
 	case "net":
 		prefix, err := netip.ParsePrefix(word)
 		if err != nil {
-			return nil, p.fail(at, fmt.Sprintf("%q is no network such as 10.0.0.0/8", word))
+			return nil, p.unexpected(expected[w.kind])
 		}
 		n = network{w.dir, prefix.Masked()}
 	default:
@@ -309,7 +317,7 @@ func (p *parser) value(w words) (node, error) {
 		}
 		addr, err := netip.ParseAddr(word)
 		if err != nil || addr.Zone() != "" {
-			return nil, p.fail(at, fmt.Sprintf("%q is no IP address (names are not looked up)", word))
+			return nil, p.unexpected(expected[w.kind])
 		}
 		n = host(w.dir, addr.Unmap())
 	}

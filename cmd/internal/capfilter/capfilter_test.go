@@ -16,6 +16,7 @@ import (
 
 	"github.com/wiretrue/websocket/cmd/internal/capfilter"
 	"github.com/wiretrue/websocket/cmd/internal/packet"
+	"github.com/wiretrue/websocket/cmd/internal/syntax"
 )
 
 // A frame is an IP packet with a TCP segment.
@@ -173,17 +174,39 @@ func TestAgreesWithTcpdump(t *testing.T) {
 func TestSyntaxErrors(t *testing.T) {
 	for _, tt := range []struct {
 		filter string
-		pos    int
+		column int
+		says   string
 	}{
-		{"port", 4}, {"port x", 5}, {"port 70000", 5}, {"portrange 9-1", 10}, {"port 1-2", 5}, {"host example.org", 5},
-		{"(port 80", 8}, {"port 80)", 7}, {"port 80 and", 11}, {"and", 0}, {"udp port 53", 0}, {"net 10.0.0.0", 4},
-		{"port 80 host 1.2.3.4", 8}, {"not", 3}, {"host fe80::1%eth0", 5}, {strings.Repeat("(", 100), 65},
-		{strings.Repeat("not ", 100) + "ip", 260},
+		{"port", 5, "the end, where a port"},
+		{"port x", 6, `"x", where a port`},
+		{"port 70000", 6, `"70000", where a port`},
+		{"portrange 9-1", 11, "a range of ports"},
+		{"port 1-2", 6, "a port"},
+		{"host example.org", 6, "an IP address (names are not looked up)"},
+		{"(port 80", 9, "the end, where and, or, or ) is"},
+		{"port 80)", 8, `")", where and, or, or the end is`},
+		{"port 80 and", 12, "the end, where a port"},
+		{"and", 1, `"and"`},
+		{"udp port 53", 1, "tcp, which alone is captured"},
+		{"net 10.0.0.0", 5, "a network"},
+		{"port 80 host 1.2.3.4", 9, `"host", where and, or`},
+		{"not", 4, "the end"},
+		{"host fe80::1%eth0", 6, "an IP address"},
+		{"tcp porrt 1", 5, "did you mean port?"},
+		{"prot 80", 1, "did you mean port?"},
+		{"hsot 10.0.0.1", 1, "did you mean host?"},
+		{"port 80 or loclhost", 12, `"loclhost", where a port`},
+		{"tcp[13] & 2 != 0", 1, `"tcp[13]", where tcp, host`},
+		{"héé 1", 1, `"héé"`},
+		{"port 80 and (é", 14, `"é"`},
+		{strings.Repeat("(", 100), 66, "fewer than 64 parentheses"},
+		{strings.Repeat("not ", 100) + "ip", 261, "fewer than 64"},
+		{strings.Repeat(" ", 5000), 4097, "a filter of 5000 bytes, where one of 4096 at most"},
 	} {
 		_, err := capfilter.Parse(tt.filter)
-		var syntax *capfilter.SyntaxError
-		if !errors.As(err, &syntax) || syntax.Pos != tt.pos {
-			t.Errorf("%q: %v", tt.filter, err)
+		var e *syntax.Error
+		if !errors.As(err, &e) || e.Column != tt.column || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%.60q: %v; want column %d, %s", tt.filter, err, tt.column, tt.says)
 		}
 	}
 }

@@ -1,11 +1,12 @@
 package filter
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/cmd/internal/near"
+	"github.com/wiretrue/websocket/cmd/internal/syntax"
 )
 
 // Field is something that a record may have values of.
@@ -28,12 +29,12 @@ func (f *Field) Values(dst []Value, c *Conn, r *capture.Record) []Value {
 func Fields() []*Field { return slices.Clone(fields) }
 
 // Lookup returns the field with the name. The error of an unknown one is an
-// *Error that suggests a near name.
+// *syntax.Error that suggests a near name.
 func Lookup(name string) (*Field, error) {
 	if f := lookup(name); f != nil {
 		return f, nil
 	}
-	return nil, &Error{Text: name, Column: 1, Seen: quoted(name), Expected: "a field", Suggestion: nearest(name)}
+	return nil, unknown(name, 0, name)
 }
 
 func lookup(name string) *Field {
@@ -44,61 +45,13 @@ func lookup(name string) *Field {
 	return fields[i]
 }
 
-// Error says what is wrong with an expression.
-type Error struct {
-	Text       string // the expression
-	Column     int    // where, counted in characters from 1
-	Seen       string
-	Expected   string
-	Suggestion string // a near name; "": none
-}
-
-func (e *Error) Error() string {
-	s := fmt.Sprintf("column %d: %s, where %s is expected", e.Column, e.Seen, e.Expected)
-	if e.Suggestion != "" {
-		s += fmt.Sprintf("; did you mean %s?", e.Suggestion)
+// unknown is the error of a name at a byte of the text that is no field's.
+func unknown(text string, at int, name string) error {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
 	}
-	return s
-}
-
-// nearest returns the field whose name is most like the given one, or "".
-func nearest(name string) string {
-	name = strings.ToLower(name)
-	best, least := "", 1+len(name)/3
-	for _, f := range fields {
-		d := distance(name, f.Name)
-		if strings.HasSuffix(f.Name, "."+name) { // the last part alone
-			d = 1
-		}
-		if d < least {
-			best, least = f.Name, d
-		}
-	}
-	return best
-}
-
-// distance is how many characters must be put in, taken out or changed to
-// make one name of the other; what lies far apart may be called farther.
-func distance(a, b string) int {
-	const most = 64
-	if len(a) > most || len(b) > most {
-		return most
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	e := syntax.At(text, at, syntax.Quoted(name), "a field")
+	e.Suggestion = near.Name(name, names)
+	return e
 }

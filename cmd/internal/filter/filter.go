@@ -22,7 +22,8 @@ type Filter struct {
 	subject subject
 }
 
-// Parse reads an expression. An error is an *Error. The empty expression
+// Parse reads an expression. An error is a
+// *syntax.Error. The empty expression
 // matches everything.
 func Parse(expression string) (*Filter, error) {
 	p := parser{lexer: lexer{text: expression}}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/cmd/internal/syntax"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -243,10 +244,10 @@ func TestErrors(t *testing.T) {
 		{"websocket.opcod == 1", `1 "websocket.opcod" a field websocket.opcode`},
 		{"Websocket.Opcode == 1", `1 "Websocket.Opcode" a field websocket.opcode`},
 		{"opcode == 1", `1 "opcode" a field websocket.opcode`},
-		{"ws.payload == 1", `1 "ws.payload" a field `},
+		{"ws.payload == 1", `1 "ws.payload" a field websocket.payload`},
 		{"tcp.scrport == 1", `1 "tcp.scrport" a field tcp.srcport`},
 		{"wiretrue.culprti == client", `1 "wiretrue.culprti" a field wiretrue.culprit`},
-		{"websocket.opcode = 1", `18 "=" a field, an operator or a value `},
+		{"websocket.opcode = 1", `18 "=" a field, an operator or a value ==`},
 		{"websocket.opcode & 1", `18 "&" a field, an operator or a value `},
 		{"websocket.opcode == ", `21 the end a number or one of `},
 		{"websocket.opcode == x", `21 "x" a number or one of `},
@@ -280,6 +281,7 @@ func TestErrors(t *testing.T) {
 		{"(tcp.port == 80", `16 the end a comparison, and, or, or ) `},
 		{"tcp.port == 80)", `15 ")" and, or, or the end `},
 		{"tcp.port == 80 http", `16 "http" and, or, or the end `},
+		{"tcp.port == 80 adn http", `16 "adn" and, or, or the end and`},
 		{"tcp.port == 80 and", `19 the end a field, not or ( `},
 		{"and", `1 "and" a field `},
 		{"== 80", `1 "==" a field, not or ( `},
@@ -288,9 +290,9 @@ func TestErrors(t *testing.T) {
 		{strings.Repeat("!", 5000) + "tcp", `201 "!" an expression with fewer `},
 	} {
 		_, err := Parse(tt.expression)
-		var e *Error
+		var e *syntax.Error
 		if !errors.As(err, &e) {
-			t.Errorf("%s: %v, want an *Error", tt.expression, err)
+			t.Errorf("%s: %v, want a *syntax.Error", tt.expression, err)
 			continue
 		}
 		got := strings.Join([]string{strconv.Itoa(e.Column), e.Seen, e.Expected}, " ")
@@ -405,7 +407,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expression string) {
 		filter, err := Parse(expression)
 		if err != nil {
-			var e *Error
+			var e *syntax.Error
 			if !errors.As(err, &e) || e.Column < 1 || e.Column > utf8.RuneCountInString(expression)+1 || e.Seen == "" || e.Expected == "" {
 				t.Fatalf("%q: %#v", expression, err)
 			}

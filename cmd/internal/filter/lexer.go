@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/wiretrue/websocket/cmd/internal/syntax"
 )
 
 // token is a piece of an expression.
@@ -33,7 +35,7 @@ type lexer struct {
 	at   int
 }
 
-// next returns the next token. An error is an *Error.
+// next returns the next token. An error is a *syntax.Error.
 func (l *lexer) next() (token, error) {
 	rest := strings.TrimLeft(l.text[l.at:], " \t\r\n")
 	l.at = len(l.text) - len(rest)
@@ -59,7 +61,11 @@ func (l *lexer) next() (token, error) {
 	}
 	if n == 0 {
 		_, size := utf8.DecodeRuneInString(rest)
-		return t, l.error(t.at, quoted(rest[:size]), "a field, an operator or a value")
+		e := l.error(t.at, syntax.Quoted(rest[:size]), "a field, an operator or a value")
+		if rest[0] == '=' {
+			e.Suggestion = "=="
+		}
+		return t, e
 	}
 	t.kind, t.text = tokenWord, rest[:n]
 	l.at += n
@@ -85,7 +91,7 @@ func (l *lexer) quoted(t token, skip int, raw bool) (token, error) {
 			value, multibyte, rest, err := strconv.UnquoteChar(l.text[i:], '"')
 			if err != nil {
 				_, size := utf8.DecodeRuneInString(l.text[min(i+1, len(l.text)):])
-				return t, l.error(i, quoted(l.text[i:i+1+size]), `an escape such as \n, \x41, \\ or \"`)
+				return t, l.error(i, syntax.Quoted(l.text[i:i+1+size]), `an escape such as \n, \x41, \\ or \"`)
 			}
 			if multibyte {
 				b.WriteRune(value)
@@ -98,25 +104,16 @@ func (l *lexer) quoted(t token, skip int, raw bool) (token, error) {
 			i++
 		}
 	}
-	return t, l.error(len(l.text), "the end", `the string's closing "`)
+	return t, l.error(len(l.text), syntax.End, `the string's closing "`)
 }
 
-// error is an error at a byte of the text.
-func (l *lexer) error(at int, seen, expected string) *Error {
-	return &Error{Text: l.text, Column: 1 + utf8.RuneCountInString(l.text[:at]), Seen: seen, Expected: expected}
-}
-
-// quoted is a piece of the text in an error.
-func quoted(s string) string {
-	if len(s) > 40 {
-		s = s[:40] + "..."
-	}
-	return strconv.Quote(s)
+func (l *lexer) error(at int, seen, expected string) *syntax.Error {
+	return syntax.At(l.text, at, seen, expected)
 }
 
 func (t token) seen() string {
 	if t.kind == tokenEnd {
-		return "the end"
+		return syntax.End
 	}
-	return quoted(t.text)
+	return syntax.Quoted(t.text)
 }

@@ -7,11 +7,14 @@ import (
 	"maps"
 	"net/netip"
 	"regexp"
-	"regexp/syntax"
+	regexps "regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wiretrue/websocket/cmd/internal/near"
+	"github.com/wiretrue/websocket/cmd/internal/syntax"
 )
 
 // maxDepth bounds how deep parentheses and negations may stand in each other.
@@ -32,7 +35,7 @@ func (p *parser) parse() (node, error) {
 	}
 	x, err := p.chain(0)
 	if err == nil && p.tok.kind != tokenEnd {
-		return nil, p.unexpected("and, or, or the end")
+		return nil, p.unjoined("and, or, or the end")
 	}
 	return x, err
 }
@@ -44,6 +47,19 @@ func (p *parser) advance() (err error) {
 
 func (p *parser) unexpected(expected string) error {
 	return p.error(p.tok.at, p.tok.seen(), expected)
+}
+
+// unjoined says that something should join what was read with what follows.
+func (p *parser) unjoined(expected string) error {
+	e := p.error(p.tok.at, p.tok.seen(), expected)
+	if p.tok.kind == tokenWord {
+		var words []string
+		for _, c := range connectives {
+			words = append(words, c.word)
+		}
+		e.Suggestion = near.Name(p.tok.text, words)
+	}
+	return e
 }
 
 // is reports whether the token is the sign or the word.
@@ -109,7 +125,7 @@ func (p *parser) unary() (x node, err error) {
 			return nil, err
 		}
 		if !p.is(")", "") {
-			return nil, p.unexpected("a comparison, and, or, or )")
+			return nil, p.unjoined("a comparison, and, or, or )")
 		}
 		return x, p.advance()
 	}
@@ -144,9 +160,7 @@ func (p *parser) test() (node, error) {
 	}
 	f := lookup(p.tok.text)
 	if f == nil {
-		e := p.error(p.tok.at, p.tok.seen(), "a field")
-		e.Suggestion = nearest(p.tok.text)
-		return nil, e
+		return nil, unknown(p.text, p.tok.at, p.tok.text)
 	}
 	if err := p.advance(); err != nil {
 		return nil, err
@@ -190,7 +204,7 @@ func (p *parser) comparison(f *Field, op token, all, not bool, ok func(int) bool
 	}
 	equality := ok(0) && !ok(1) && !ok(-1)
 	if !equality && (lit.prefix.IsValid() || f.Type == Bool) {
-		return nil, p.error(op.at, quoted(op.text)+" before "+value.seen(), "== or !=")
+		return nil, p.error(op.at, syntax.Quoted(op.text)+" before "+value.seen(), "== or !=")
 	}
 	return &testNode{f: f, all: all, not: not, ok: func(v *Value) bool {
 		if lit.prefix.IsValid() {
@@ -203,7 +217,7 @@ func (p *parser) comparison(f *Field, op token, all, not bool, ok func(int) bool
 // textual refuses an operator that needs characters or bytes.
 func (p *parser) textual(f *Field) error {
 	if f.Type != Text && f.Type != Bytes {
-		return p.error(p.tok.at, quoted(p.tok.text)+" behind "+f.Name, "an operator for a "+f.Type.String())
+		return p.error(p.tok.at, syntax.Quoted(p.tok.text)+" behind "+f.Name, "an operator for a "+f.Type.String())
 	}
 	return p.advance()
 }
@@ -229,7 +243,7 @@ func (p *parser) matches(f *Field) (node, error) {
 	re, err := regexp.Compile("(?i)" + p.tok.text)
 	if err != nil {
 		why := err.Error()
-		if wrong := new(syntax.Error); errors.As(err, &wrong) {
+		if wrong := new(regexps.Error); errors.As(err, &wrong) {
 			why = wrong.Code.String()
 		}
 		return nil, p.error(p.tok.at, p.tok.seen()+" ("+why+")", "a regular expression")

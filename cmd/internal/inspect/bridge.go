@@ -164,6 +164,9 @@ func (c *Conn) end(dir flow.Dir, st stamp, how capture.How) {
 		return
 	}
 	c.half[dir].ended = true
+	if c.session != nil && !c.half[dir].raw {
+		c.session.EndOf(dir)
+	}
 	c.tellTLS(st)
 	c.analyser.End(roleOf(dir), st.at, st.packet, how)
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/wiretrue/websocket/cmd/internal/flow"
 	"github.com/wiretrue/websocket/cmd/internal/inspect"
 	"github.com/wiretrue/websocket/cmd/internal/packet"
+	"github.com/wiretrue/websocket/cmd/internal/tlsview"
 	"github.com/wiretrue/websocket/wire/frame"
 )
 
@@ -77,10 +80,10 @@ func messagesOf(k *collector) map[capture.Party][]string {
 	return all
 }
 
-func inspectedPackets(t testing.TB, packets []packet.Packet) *collector {
+func inspectedPackets(t testing.TB, packets []packet.Packet, keys *tlsview.KeyLog) *collector {
 	t.Helper()
 	k := newCollector()
-	o := inspect.Options{Choice: inspect.Choice{All: true}}
+	o := inspect.Options{Choice: inspect.Choice{All: true}, Keys: keys}
 	o.Analyser.Payload = 1 << 20
 	if err := inspect.New(o, k).Run(&replay{packets: packets}, nil); err != nil {
 		t.Fatal(err)
@@ -97,13 +100,38 @@ func evenly(packets []packet.Packet) []packet.Packet {
 	return packets
 }
 
-// plainCaptures are those whose messages do not depend on each other.
-func plainCaptures(t testing.TB) (files []string) {
-	for _, name := range []string{"browser-plain", "node-fragments", "node-interleaved", "node-no-takeover", "ours-ipv6", "python-plain"} {
-		files = append(files, filepath.Join("testdata/captures", name+".pcap"))
+// sample is a capture from which packets are lost.
+type sample struct {
+	file     string
+	keys     *tlsview.KeyLog // nil: it is in the clear
+	takeover bool            // messages may refer to those before them
+}
+
+func (x *sample) name() string { return filepath.Base(x.file) }
+
+// samples are those in the clear, inside TLS, and compressed.
+func samples(t testing.TB) (all []sample) {
+	t.Helper()
+	for _, name := range []string{
+		"browser-plain", "node-fragments", "node-interleaved", "node-no-takeover", "ours-ipv6", "python-plain",
+		"node-takeover", "browser-deflate", "python-deflate-fragments",
+		"browser-tls13", "ours-tls13", "python-tls12", "python-tls12-cbc",
+	} {
+		x := sample{file: filepath.Join("testdata/captures", name+".pcap")}
+		x.takeover = strings.Contains(name, "takeover") && name != "node-no-takeover" || strings.Contains(name, "deflate") || strings.Contains(name, "tls")
+		if lines, err := os.ReadFile(filepath.Join("testdata/captures", name+".keys")); err == nil {
+			x.keys = new(tlsview.KeyLog)
+			x.keys.Add(bytes.NewReader(lines))
+		} else if strings.Contains(name, "tls") {
+			t.Fatal(err)
+		}
+		all = append(all, x)
 	}
 	others, _ := filepath.Glob("../../../../shared/captures/zeek-*.pcap")
-	return append(files, others...)
+	for _, file := range others {
+		all = append(all, sample{file: file})
+	}
+	return all
 }
 
 // Packets that arrive in another order, within a window, and packets that
@@ -114,10 +142,10 @@ func TestOrderAndDuplication(t *testing.T) {
 	if testing.Short() {
 		rounds = 5
 	}
-	for _, file := range plainCaptures(t) {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			original := packetsOf(t, file)
-			want := messagesOf(inspectedPackets(t, original))
+	for _, x := range samples(t) {
+		t.Run(x.name(), func(t *testing.T) {
+			original := packetsOf(t, x.file)
+			want := messagesOf(inspectedPackets(t, original, x.keys))
 			if len(want) == 0 {
 				t.Fatal("no messages")
 			}
@@ -134,7 +162,7 @@ func TestOrderAndDuplication(t *testing.T) {
 					part := packets[at:min(at+window, len(packets))]
 					r.Shuffle(len(part), func(i, j int) { part[i], part[j] = part[j], part[i] })
 				}
-				got := messagesOf(inspectedPackets(t, evenly(packets)))
+				got := messagesOf(inspectedPackets(t, evenly(packets), x.keys))
 				for _, who := range []capture.Party{capture.Client, capture.Server} {
 					if !slices.Equal(got[who], want[who]) {
 						t.Fatalf("seed %d: the %s's messages are\n%.300q\nwant\n%.300q", seed, who, got[who], want[who])
@@ -145,47 +173,94 @@ func TestOrderAndDuplication(t *testing.T) {
 	}
 }
 
-// A part is a stretch of a direction's stream.
+// A part is a stretch of a direction's stream, or of the capture's packets.
 type part struct{ from, to int64 }
 
 func (p part) overlaps(q part) bool { return p.from < q.to && q.from < p.to }
 
-// A told is a message or a control frame, and where it stands in its stream.
+// A told is a message or a control frame, and where it stands.
 type told struct {
-	words string
-	parts []part
+	words      string
+	compressed bool
+	parts      []part // of its stream
+	packets    []part
 }
 
 // toldOf are the messages, and the control frames, of each side.
 func toldOf(k *collector) map[capture.Party][]told {
 	all := map[capture.Party][]told{}
-	parts := map[int64][]part{} // of the messages that are not over
+	frames := map[int64]*told{} // of the messages that are not over
 	for _, r := range k.all() {
 		switch {
 		case r.Frame != nil:
 			f := r.Frame
-			p := part{f.Stream, f.Stream + int64(f.Header.Size()) + int64(f.Header.Length)}
-			if f.Message > 0 {
-				parts[f.Message] = append(parts[f.Message], p)
-			} else if !f.Cut {
-				all[r.From] = append(all[r.From], told{fmt.Sprintf("%v %q", f.Header.Opcode, f.Payload.Bytes), []part{p}})
+			m := frames[f.Message]
+			if m == nil {
+				m = new(told)
 			}
-		case r.Message != nil && !r.Message.Cut:
+			m.parts = append(m.parts, part{f.Stream, f.Stream + int64(f.Header.Size()) + int64(f.Header.Length)})
+			m.packets = append(m.packets, part{f.FirstPacket, f.LastPacket + 1})
+			if f.Message > 0 {
+				frames[f.Message] = m
+			} else if !f.Cut {
+				m.words = fmt.Sprintf("%v %q", f.Header.Opcode, f.Payload.Bytes)
+				all[r.From] = append(all[r.From], *m)
+			}
+		case r.Message != nil && !r.Message.Cut && r.Message.NotInflated == "":
 			g := r.Message
-			all[r.From] = append(all[r.From], told{fmt.Sprintf("%s %q", g.Type, g.Payload.Bytes), parts[g.Number]})
+			m := frames[g.Number]
+			m.words, m.compressed = fmt.Sprintf("%s %q", g.Type, g.Payload.Bytes), g.Compressed
+			all[r.From] = append(all[r.From], *m)
 		}
 	}
 	return all
 }
 
-// without are the words of what does not touch the lost part.
-func without(all []told, lost part) (words []string) {
-	for _, m := range all {
-		if !slices.ContainsFunc(m.parts, lost.overlaps) {
-			words = append(words, m.words)
+// A fate is what a lost packet does to a message.
+type fate int
+
+const (
+	kept    fate = iota
+	lost         // a byte of it was in the packet
+	unknown      // it cannot be known whether it is found, or can be read
+)
+
+// compare holds what is told against the whole, of which the packet took what
+// fateOf says. It returns "" or what is wrong.
+func compare(got, whole []told, fateOf func(told) fate) string {
+	for _, m := range whole {
+		there := len(got) > 0 && got[0].words == m.words
+		switch f := fateOf(m); {
+		case f == lost:
+		case there:
+			got = got[1:]
+		case f == kept:
+			return fmt.Sprintf("%.200s is missing", m.words)
 		}
 	}
-	return words
+	if len(got) > 0 {
+		return fmt.Sprintf("nobody sent %.200s there", got[0].words)
+	}
+	return ""
+}
+
+// faultBehind reports whether a side breaks a rule behind a place in its stream:
+// a frame that does is no evidence of where frames begin again.
+func faultBehind(k *collector, from capture.Party, at int64) bool {
+	return slices.ContainsFunc(k.all(), func(r capture.Record) bool {
+		return r.Finding != nil && r.Finding.Severity == capture.Error && r.Finding.From == from && r.Finding.Stream >= at
+	})
+}
+
+// firstFrame is the packet of the first frame. Of TLS, whatever was lost before it
+// may be what the keys come of.
+func firstFrame(k *collector) int64 {
+	for _, r := range k.all() {
+		if r.Frame != nil {
+			return r.Frame.FirstPacket
+		}
+	}
+	return math.MaxInt64
 }
 
 // faultsOf are the rules that are said to be broken, by whom.
@@ -199,13 +274,17 @@ func faultsOf(k *collector) (all []string) {
 }
 
 // Of a capture that lacks a packet, exactly the messages are missing of which
-// the packet held a byte; the gap is named, and nobody is blamed for it.
+// the packet held a byte; the gap is named, and nobody is blamed for it. Only
+// compressed messages behind a lost one may be unreadable, and frames behind it
+// that break rules may not be found.
 func TestLoss(t *testing.T) {
-	for _, file := range plainCaptures(t) {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			original := packetsOf(t, file)
-			k := inspectedPackets(t, original)
+	for _, x := range samples(t) {
+		t.Run(x.name(), func(t *testing.T) {
+			original := packetsOf(t, x.file)
+			k := inspectedPackets(t, original, x.keys)
 			whole, faults := toldOf(k), faultsOf(k)
+			client := k.conns[0].Client
+			first := firstFrame(k)
 			var decoder packet.Decoder
 			starts := map[netip.AddrPort]uint32{}
 			for i := range original {
@@ -216,41 +295,57 @@ func TestLoss(t *testing.T) {
 				if s.Flags.Has(packet.SYN) {
 					starts[s.Src] = s.Seq + 1
 				}
-				if s.Length == 0 {
+				if s.Length == 0 || x.keys != nil && int64(i+1) < first {
 					continue
 				}
-				k := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1))
-				got := toldOf(k)
+				without := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1), x.keys)
+				got := toldOf(without)
 				from, other := capture.Client, capture.Server
-				if s.Src != k.conns[0].Client {
+				if s.Src != client {
 					from, other = other, from
 				}
-				for _, f := range faultsOf(k) {
+				where := fmt.Sprintf("without packet %d, %d bytes of the %s", i+1, s.Length, from)
+				for _, f := range faultsOf(without) {
 					if !slices.Contains(faults, f) {
-						t.Errorf("without packet %d, %d bytes of the %s: %s", i+1, s.Length, from, f)
+						t.Errorf("%s: %s", where, f)
 					}
 				}
-				said := without(got[from], part{})
-				if slices.Equal(said, without(whole[from], part{})) && slices.Equal(without(got[other], part{}), without(whole[other], part{})) {
+				nothing := func(told) fate { return kept }
+				if compare(got[from], whole[from], nothing) == "" && compare(got[other], whole[other], nothing) == "" {
 					continue // the handshake, or sent again
 				}
-				named := slices.ContainsFunc(k.all(), func(r capture.Record) bool {
-					return r.Gap != nil && r.From == from && (r.Gap.Missing == int64(s.Length) || r.Gap.Resumed == "never")
+				named := slices.ContainsFunc(without.all(), func(r capture.Record) bool {
+					return r.Gap != nil && r.From == from && (x.keys != nil || r.Gap.Missing == int64(s.Length) || r.Gap.Resumed == "never")
 				})
 				last := !slices.ContainsFunc(original[i+1:], func(p packet.Packet) bool {
 					var later packet.Segment
 					return decoder.Decode(&p, &later) == packet.IsTCP && (later.Src == s.Src || later.Ack == s.Seq+uint32(s.Length))
 				})
 				if !named && !last { // else nothing tells that there was more
-					t.Errorf("without packet %d, %d bytes of the %s: no gap is named", i+1, s.Length, from)
+					t.Errorf("%s: no gap is named", where)
 				}
 				at := int64(s.Seq - starts[s.Src])
-				lost := part{at, at + int64(s.Length)}
-				if want := without(whole[from], lost); !slices.Equal(said, want) && len(faults) == 0 { // what breaks the rules is not found again
-					t.Errorf("without packet %d, %d bytes of the %s: its messages are\n%.600q\nwant\n%.600q", i+1, s.Length, from, said, want)
+				segment, number := part{at, at + int64(s.Length)}, part{int64(i + 1), int64(i + 2)}
+				behindFault := x.keys == nil && faultBehind(k, from, at)
+				gone := false // a compressed message
+				if wrong := compare(got[from], whole[from], func(m told) fate {
+					hit := slices.ContainsFunc(m.parts, segment.overlaps)
+					if x.keys != nil { // there the stream is another one
+						hit = slices.ContainsFunc(m.packets, number.overlaps)
+					}
+					switch {
+					case hit:
+						gone = gone || m.compressed
+						return lost
+					case gone && x.takeover && m.compressed, behindFault && m.parts[0].from >= segment.to:
+						return unknown
+					}
+					return kept
+				}); wrong != "" {
+					t.Errorf("%s: %s", where, wrong)
 				}
-				if said, want := without(got[other], part{}), without(whole[other], part{}); !slices.Equal(said, want) {
-					t.Errorf("without packet %d of the %s: the %s's messages are\n%.300q\nwant\n%.300q", i+1, from, other, said, want)
+				if wrong := compare(got[other], whole[other], nothing); wrong != "" {
+					t.Errorf("%s: of the %s, %s", where, other, wrong)
 				}
 			}
 		})
@@ -260,16 +355,17 @@ func TestLoss(t *testing.T) {
 // Whatever packet a capture lacks, what happened is told in the order of time,
 // and a Ping that had its Pong is not said to have had none.
 func TestLossKeepsOrder(t *testing.T) {
-	for _, file := range plainCaptures(t) {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			original := packetsOf(t, file)
+	for _, x := range samples(t) {
+		t.Run(x.name(), func(t *testing.T) {
+			original := packetsOf(t, x.file)
+			first := firstFrame(inspectedPackets(t, original, x.keys))
 			var decoder packet.Decoder
 			for i := range original {
 				var s packet.Segment
-				if decoder.Decode(&original[i], &s) != packet.IsTCP || s.Length == 0 {
+				if decoder.Decode(&original[i], &s) != packet.IsTCP || s.Length == 0 || x.keys != nil && int64(i+1) < first {
 					continue
 				}
-				k := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1))
+				k := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1), x.keys)
 				var last capture.Record
 				for _, r := range k.all() {
 					if r.Frame == nil && r.End == nil {
@@ -310,7 +406,7 @@ func TestLossCostsWhatWasLost(t *testing.T) {
 		if decoder.Decode(&original[i], &s) != packet.IsTCP || s.Length == 0 || s.Src != serverAddr || bytes.HasPrefix(s.Payload, []byte("HTTP")) {
 			continue
 		}
-		k := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1))
+		k := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1), nil)
 		if lost := missing(messagesOf(k)[capture.Server], messages); lost != 1 {
 			t.Errorf("without packet %d, %d bytes: %d messages of %d are missing\n%.200q", i+1, s.Length, lost, len(messages), messagesOf(k)[capture.Server])
 		}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/internal/duration"
 )
 
 // A Table has a line for each connection.
@@ -110,7 +111,7 @@ func (t *Table) End(c *Conn, report *capture.Report) {
 	w.cells = []string{
 		fmt.Sprint(c.ID),
 		fmt.Sprintf("%.3f", c.First.Time().Sub(t.start).Seconds()),
-		lasted(c.Last.Since(c.First)),
+		duration.Words(c.Last.Since(c.First)),
 		c.Client.String(), c.Server.String(),
 		both(report.Client.Frames, report.Server.Frames),
 		both(uint64(c.Sides[0].StreamBytes), uint64(c.Sides[1].StreamBytes)),
@@ -131,16 +132,6 @@ func count(n int) string {
 		return "-"
 	}
 	return fmt.Sprint(n)
-}
-
-func lasted(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return fmt.Sprintf("%.1fms", float64(d)/1e6)
-	case d < 10*time.Minute:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return d.Round(time.Second).String()
 }
 
 // short is a number in four characters or so.

@@ -15,6 +15,7 @@ package packet
 
 import (
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -108,7 +109,7 @@ type DamageError struct {
 
 func (e *DamageError) Error() string {
 	s := fmt.Sprintf("capture damaged at byte %d, after packet %d: %s", e.Offset, e.Packet, e.Reason)
-	if e.Err != nil {
+	if e.Err != nil && e.Err != io.ErrUnexpectedEOF { // of which the reason tells
 		s += ": " + e.Err.Error()
 	}
 	return s

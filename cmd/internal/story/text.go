@@ -152,7 +152,10 @@ func tlsLine(f *capture.TLSFacts) string {
 }
 
 func requestLine(x *capture.Exchange) string {
-	if x.Method == "" {
+	switch {
+	case x.GotTLS:
+		return "(TLS in place of a request)"
+	case x.Method == "":
 		return "(the request is not in the capture)"
 	}
 	return short(strings.TrimSpace(x.Method+" "+x.Target+" "+x.RequestProto), 160)

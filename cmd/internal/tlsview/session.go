@@ -141,6 +141,15 @@ func (s *Session) Gap(dir flow.Dir, offset, n, packet int64, t time.Time) {
 // key log has grown.
 func (s *Session) Retry() { s.pump() }
 
+// EndOf tells that a direction sends no more: bytes that are missing before its
+// end are told, although no record follows them.
+func (s *Session) EndOf(dir flow.Dir) {
+	if h := &s.half[dir]; h.mode == search && h.blocked == notBlocked && len(h.queue) == 0 {
+		s.endSearch(dir, h.at+int64(len(h.buf)), -1)
+		h.buf = nil
+	}
+}
+
 // End ends the connection: what waits is handed over as far as it can be.
 func (s *Session) End() {
 	s.hopeless, s.impatient = true, true
@@ -151,9 +160,7 @@ func (s *Session) End() {
 			s.pass(flow.Dir(d))
 			s.plain(flow.Dir(d), h.buf)
 		}
-		if h.mode == search && len(h.buf) > 0 {
-			s.endSearch(flow.Dir(d), h.at+int64(len(h.buf)), -1)
-		}
+		s.EndOf(flow.Dir(d))
 		h.buf = nil
 	}
 }

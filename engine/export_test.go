@@ -1,0 +1,7 @@
+package engine
+
+// Stopped reports whether Shutdown or Close has begun.
+func (s *Server) Stopped() bool { return s.conns.Stopped() }
+
+// Active returns how many connections are not gone.
+func (s *Server) Active() int { return s.conns.Active() }

@@ -130,6 +130,16 @@ func TestTwelveInPieces(t *testing.T) {
 	}
 }
 
+// A client that does not take the answer is told of alike, whoever rested.
+func TestDeclinedInPieces(t *testing.T) {
+	t.Parallel()
+	steps := opening("")
+	steps[1].b = bytes.Replace(steps[1].b, []byte("s3pP"), []byte("aaaa"), 1)
+	cutEverywhere(t, capture.Options{}, append(steps,
+		step{from: wire.Client, end: capture.FIN}, step{from: wire.Server, end: capture.FIN},
+		step{from: wire.Client}))
+}
+
 // Law 3: the first rule that fails the connection is the Receiver's.
 func TestAgreement(t *testing.T) {
 	t.Parallel()

@@ -185,6 +185,9 @@ func (a *Analyser) unpack() {
 	c.int64(&c.base)
 	var state wire.WitnessState
 	a.code(&c, &state)
+	if a.ended != nil {
+		a.ended.Words = a.wordsOf(a.ended)
+	}
 	a.saved = nil
 }
 
@@ -236,10 +239,7 @@ func (s *side) atRest() bool {
 func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w := a.work
 	c.bytes(&w.opened)
-	pointer(c, &w.ended, func(e *Ending) {
-		e.code(c)
-		e.Words = a.wordsOf(e)
-	})
+	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
 	c.bools(&w.deflate, &w.net.opened, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
 	integer(c, &w.frames, &w.messages)
 	text(c, &w.net.alpn, &w.traces[0], &w.traces[1])

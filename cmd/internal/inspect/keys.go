@@ -15,7 +15,7 @@ type keyRing struct {
 const maxKeys = 1024
 
 var (
-	keyField = []byte("\nsec-websocket-key:")
+	keyField = []byte("Sec-WebSocket-Key:")
 	headEnd  = []byte("\r\n\r\n")
 )
 
@@ -29,21 +29,25 @@ func (k *keyRing) look(b []byte) (done bool) {
 	if n := bytes.Index(b, headEnd); n >= 0 {
 		head = b[:n]
 	}
-	at := bytes.Index(bytes.ToLower(head), keyField)
-	if at < 0 {
-		return false
-	}
-	line, _, _ := bytes.Cut(head[at+len(keyField):], []byte("\r"))
-	if line = bytes.TrimSpace(line); len(line) == 0 || len(line) > 64 {
+	for line := range bytes.Lines(head) {
+		if len(line) < len(keyField) || !bytes.EqualFold(line[:len(keyField)], keyField) {
+			continue
+		}
+		if key := bytes.TrimSpace(line[len(keyField):]); len(key) > 0 && len(key) <= 64 {
+			k.keep(string(key))
+		}
 		return true
 	}
+	return false
+}
+
+func (k *keyRing) keep(key string) {
 	if len(k.keys) < maxKeys {
-		k.keys = append(k.keys, string(line))
+		k.keys = append(k.keys, key)
 	} else {
-		k.keys[k.next] = string(line)
+		k.keys[k.next] = key
 	}
 	k.next = (k.next + 1) % maxKeys
-	return true
 }
 
 // others returns the keys. The Analyser tries its own connection's first.

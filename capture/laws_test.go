@@ -148,6 +148,16 @@ func TestForeignBytesInPieces(t *testing.T) {
 	cutEverywhere(t, capture.Options{}, steps)
 }
 
+// A frame begins with its own first byte behind one that an end has cut, whose
+// bytes come all the same.
+func TestBytesBehindTheEndInPieces(t *testing.T) {
+	t.Parallel()
+	cutEverywhere(t, capture.Options{}, append(opening(""),
+		step{from: wire.Server, b: []byte("\x01\x0aHello")},
+		step{from: wire.Server, end: capture.FIN},
+		step{from: wire.Server, b: []byte("Hello\x80\x05again")}))
+}
+
 // Law 3: the first rule that fails the connection is the Receiver's.
 func TestAgreement(t *testing.T) {
 	t.Parallel()

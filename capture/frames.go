@@ -298,7 +298,7 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	a.numbers.frameEnd(s.role, f)
 	a.emit(KindFrame, m, s.party(), Record{Frame: f})
 	for i := range s.findings {
-		a.explainBit(&s.findings[i], s)
+		a.explainWhole(&s.findings[i], s)
 		a.find(m, s.findings[i])
 	}
 	s.findings = s.findings[:0]

@@ -167,9 +167,12 @@ func (s *side) neverCompressed() bool {
 	return s.inflater.guess && (s.message.Size == 0 || printable(s.payload))
 }
 
-// explainBit adds what the payload tells of a reserved bit without a meaning,
-// once the frame is whole.
-func (a *Analyser) explainBit(f *Finding, s *side) {
+// explainWhole adds what the payload tells once the frame is whole: of a
+// reserved bit without a meaning, and of what was not compressed.
+func (a *Analyser) explainWhole(f *Finding, s *side) {
+	if f.Rule == rfc.InflatablePayload && f.Mistake == "" && s.message.Size == 0 && s.message.Type == "text" && printable(s.payload) {
+		f.Mistake = "the payload is plain text: the sender set RSV1 and did not compress"
+	}
 	if f.Rule != rfc.ReservedBitsZero || !s.message.Compressed || f.Frame != s.message.FirstFrame {
 		return
 	}
@@ -282,8 +285,6 @@ func (a *Analyser) explainInflation(f *Finding, s *side) {
 		f.Mistake = fmt.Sprintf("the sender's window is larger than the %d bits of %s_max_window_bits that were agreed on", z.bits, s.role)
 	case fault == deflate.Truncated:
 		f.Mistake = "the sender did not flush its compressor, or removed more than the four bytes 00 00 ff ff"
-	case s.message.Size == 0 && s.message.Type == "text" && printable(s.payload):
-		f.Mistake = "the payload is plain text: the sender set RSV1 and did not compress"
 	}
 }
 

@@ -349,3 +349,12 @@ func TestInflatesWithAnImpossibleWindow(t *testing.T) {
 		}
 	}
 }
+
+// Whether a payload is text is told from all of it.
+func TestMistakeInPieces(t *testing.T) {
+	t.Parallel()
+	k := &talk{t: t}
+	k.send(wire.Server, `c1 05 "____" 08`)
+	k.send(wire.Server, `c1 05 "_____"`)
+	cutEverywhere(t, capture.Options{}, append(opening("permessage-deflate"), k.steps...))
+}

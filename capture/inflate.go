@@ -50,8 +50,17 @@ func (a *Analyser) agree(agreed deflate.Params, guess bool) {
 		a.sides[i].inflater = inflater{guess: guess, allowed: uint64(a.o.Inflate)}
 	}
 	client, server := &a.sides[wire.Client].inflater, &a.sides[wire.Server].inflater
-	client.bits, client.fresh = agreed.ClientWindow(), agreed.ClientNoContextTakeover
-	server.bits, server.fresh = agreed.ServerWindow(), agreed.ServerNoContextTakeover
+	client.bits, client.fresh = windowFor(agreed.ClientWindow()), agreed.ClientNoContextTakeover
+	server.bits, server.fresh = windowFor(agreed.ServerWindow()), agreed.ServerNoContextTakeover
+}
+
+// windowFor returns the bits of a window that holds what refers to one of so
+// many, which may be a number that nobody may agree on.
+func windowFor(bits int) int {
+	if bits < 8 || bits > 15 {
+		return 15
+	}
+	return bits
 }
 
 // allow notes that n compressed bytes are coming.

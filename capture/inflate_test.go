@@ -331,3 +331,21 @@ func TestInflatesBehindLosses(t *testing.T) {
 		checkTexts(t, c, all)
 	}
 }
+
+// An answer with a window that there is not is broken; what is sent behind it
+// is read all the same.
+func TestInflatesWithAnImpossibleWindow(t *testing.T) {
+	t.Parallel()
+	for _, bits := range []int{7, 16, 121} {
+		extension := fmt.Sprintf("permessage-deflate; client_max_window_bits=%d; server_max_window_bits=%[1]d", bits)
+		all, report := records(capture.Options{}, append(opening(extension), ticks(t, 3).steps...), nil)
+		if report.Counts[rfc.ResponseParameters.String()] != 1 {
+			t.Errorf("%d bits: found %v", bits, report.Counts)
+		}
+		for _, m := range messagesOf(all) {
+			if m.NotInflated != "" {
+				t.Errorf("%d bits: message %d is not inflated: %s", bits, m.Number, m.NotInflated)
+			}
+		}
+	}
+}

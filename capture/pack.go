@@ -185,9 +185,6 @@ func (a *Analyser) unpack() {
 	c.int64(&c.base)
 	var state wire.WitnessState
 	a.code(&c, &state)
-	if a.ended != nil {
-		a.ended.Words = a.wordsOf(a.ended)
-	}
 	a.saved = nil
 }
 
@@ -324,7 +321,7 @@ func (h *Handshake) code(c *coder) {
 func (e *Ending) code(c *coder) {
 	text(c, &e.How)
 	text(c, &e.Began, &e.LargeFrom, &e.Reset)
-	text(c, &e.Reason, &e.Proxy)
+	text(c, &e.Reason, &e.Proxy, &e.Words)
 	integer(c, &e.Code)
 	for _, v := range []**View{&e.Client, &e.Server} {
 		pointer(c, v, func(v *View) {

@@ -86,7 +86,6 @@ func (a *Analyser) readOffer(ex *exchange) {
 func (a *Analyser) onResponse(s *side, m mark, r handshake.Response, head []byte) {
 	ex := a.awaiting(m)
 	ex.last, ex.responseLen = m, int64(len(head))
-	a.numbers.heads[wire.Server] += int64(len(head))
 	if r.Proto == "" { // too large, or no HTTP
 		f := a.inHead(broke(r.Broken.First(), Server, seenInResponse(r.Broken.First(), &r, ex)), Server, "", head, s.headAt)
 		if r.Broken.Has(rfc.ResponseSyntax) {
@@ -96,6 +95,7 @@ func (a *Analyser) onResponse(s *side, m mark, r handshake.Response, head []byte
 		a.failExchanges(m, &f)
 		return
 	}
+	a.numbers.heads[wire.Server] += int64(len(head))
 	if r.Status >= 100 && r.Status < 200 && r.Status != 101 {
 		return // an interim response; another follows
 	}

@@ -140,6 +140,14 @@ func TestDeclinedInPieces(t *testing.T) {
 		step{from: wire.Client}))
 }
 
+// What is no head is none of its bytes, however many of it are looked at.
+func TestForeignBytesInPieces(t *testing.T) {
+	t.Parallel()
+	steps := opening("")
+	steps[1].b = []byte("HTTP/1.1 103 Early Hints\r\n\r\n\x81\x05hello")
+	cutEverywhere(t, capture.Options{}, steps)
+}
+
 // Law 3: the first rule that fails the connection is the Receiver's.
 func TestAgreement(t *testing.T) {
 	t.Parallel()

@@ -117,6 +117,9 @@ func (a *Analyser) onEvent(s *side, m mark, ev *wire.Event) {
 		a.settle(s, m)
 		a.beginFrame(s, m, ev)
 	case wire.Data:
+		if !s.inFrame { // an end has cut it
+			s.start = m
+		}
 		a.note(s, m, ev)
 		if s.frame.Message != 0 && s.message.NotInflated == "" {
 			a.takeData(s, m, ev)

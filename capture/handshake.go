@@ -89,7 +89,7 @@ func (a *Analyser) onResponse(s *side, m mark, r handshake.Response, head []byte
 	if r.Proto == "" { // too large, or no HTTP
 		f := a.inHead(broke(r.Broken.First(), Server, seenInResponse(r.Broken.First(), &r, ex)), Server, "", head, s.headAt)
 		if r.Broken.Has(rfc.ResponseSyntax) {
-			f.Bytes = append(Hex(nil), notHTTP(wire.Server, head)...)
+			f.Offset, f.Stream, f.Bytes = 0, s.headAt, append(Hex(nil), notHTTP(wire.Server, head)...)
 		}
 		s.state = stateOpaque
 		a.failExchanges(m, &f)

@@ -143,9 +143,25 @@ func TestDeclinedInPieces(t *testing.T) {
 // What is no head is none of its bytes, however many of it are looked at.
 func TestForeignBytesInPieces(t *testing.T) {
 	t.Parallel()
-	steps := opening("")
-	steps[1].b = []byte("HTTP/1.1 103 Early Hints\r\n\r\n\x81\x05hello")
-	cutEverywhere(t, capture.Options{}, steps)
+	for _, response := range [][]step{
+		{{b: []byte("HTTP/1.1 103 Early Hints\r\n\r\n\x81\x05hello")}},
+		{{b: []byte("H")}, {end: capture.Stopped}, {b: []byte("TT\x80 1.1 101 OK\r\nUpgrade: h2c\r\nConnection:")}},
+	} {
+		for i := range response {
+			response[i].from = wire.Server
+		}
+		cutEverywhere(t, capture.Options{}, append(opening("")[:1], response...))
+	}
+}
+
+// A frame begins with its own first byte behind one that an end has cut, whose
+// bytes come all the same.
+func TestBytesBehindTheEndInPieces(t *testing.T) {
+	t.Parallel()
+	cutEverywhere(t, capture.Options{}, append(opening(""),
+		step{from: wire.Server, b: []byte("\x01\x0aHello")},
+		step{from: wire.Server, end: capture.FIN},
+		step{from: wire.Server, b: []byte("Hello\x80\x05again")}))
 }
 
 // Law 3: the first rule that fails the connection is the Receiver's.

@@ -33,6 +33,8 @@ func corpora() []corpus {
 		{"html 1 MiB", [][]byte{bytes.Join(many(25, page), nil)}},
 		{"random 1 KiB", many(500, noise(1<<10))},
 		{"random 64 KiB", many(20, noise(1<<16))},
+		{"vehicles", many(3000, vehicles())},
+		{"rpc", many(1500, rpc)},
 	}
 }
 
@@ -182,6 +184,42 @@ func page(rng *rand.Rand, i int) []byte {
 		fmt.Fprintf(&b, "  <tr><td>%s</td><td>%s</td><td class=\"num\">%d</td><td class=\"num\">%.2f%%</td></tr>\n", pick(rng, people), pick(rng, rooms), rng.IntN(5000), 100*rng.Float64())
 	}
 	b.WriteString("</tbody>\n</table>\n</main>\n</body>\n</html>\n")
+	return b.Bytes()
+}
+
+// vehicles is a feed of positions: a few vehicles that go on in their direction.
+func vehicles() func(*rand.Rand, int) []byte {
+	type vehicle struct{ lat, lon, speed, heading float64 }
+	fleet := make([]vehicle, 40)
+	return func(rng *rand.Rand, i int) []byte {
+		id := rng.IntN(len(fleet))
+		v := &fleet[id]
+		if v.lat == 0 {
+			*v = vehicle{52.3 + rng.Float64()/2, 13.1 + rng.Float64()/2, 30, 360 * rng.Float64()}
+		}
+		v.lat += (rng.Float64() - 0.4) / 1000
+		v.lon += (rng.Float64() - 0.4) / 1000
+		v.speed = max(0, v.speed+4*rng.Float64()-2)
+		v.heading += 10*rng.Float64() - 5
+		return fmt.Appendf(nil, `{"vehicle":"BUS-%03d","lat":%.6f,"lon":%.6f,"speed":%.1f,"heading":%.0f,"at":"2026-11-25T08:%02d:%02d.%03dZ","delay":%d}`,
+			100+id, v.lat, v.lon, v.speed, v.heading, i/60%60, i%60, rng.IntN(1000), rng.IntN(9)-2)
+	}
+}
+
+// rpc is JSON-RPC with answers that are full of hashes.
+func rpc(rng *rand.Rand, i int) []byte {
+	if rng.IntN(3) == 0 {
+		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"error":{"code":%d,"message":"%s %s %s"}}`, i, -32000-rng.IntN(5), zipf(rng, english), zipf(rng, english), zipf(rng, english))
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `{"jsonrpc":"2.0","id":%d,"result":{"block":"0x%x","parent":"0x%016x%016x","transactions":[`, i, 19_000_000+i, rng.Uint64(), rng.Uint64())
+	for k := range 1 + rng.IntN(5) {
+		if k > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"hash":"0x%016x%016x","from":"0x%016x","value":"0x%x","gas":%d,"ok":%t}`, rng.Uint64(), rng.Uint64(), 7919*uint64(rng.IntN(50)+1)<<40, rng.Uint32(), 21000+rng.IntN(4)*9000, rng.IntN(20) != 0)
+	}
+	b.WriteString(`]}}`)
 	return b.Bytes()
 }
 

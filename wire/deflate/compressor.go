@@ -17,21 +17,21 @@ const (
 // effort is what a Level means.
 type effort struct {
 	depth int // earlier occurrences to look at, one by one; 0: the last only
-	short int // the same for a short message, where little is lost by more
+	short int // the most for a short message, where little is lost by more
 	lazy  int // below this length, see whether the next byte starts a better match
 	good  int // from this length on, look at eight fewer
 	nice  int // from this length on, look no further
 }
 
 var efforts = [...]effort{
-	Default: {depth: 15, short: 32, lazy: 24, good: 12, nice: 96},
+	Default: {depth: 15, short: 48, lazy: 24, good: 12, nice: 96},
 	Fastest: {},
 	Best:    {depth: 512, short: 512, lazy: maxMatch, good: maxMatch, nice: maxMatch},
 }
 
 // depthFor is the depth for a part of n bytes: the fewer, the deeper.
 func (e effort) depthFor(n int) int {
-	return min(max(e.depth, e.short*256/max(n, 1)), e.short)
+	return min(max(e.depth, 8192/max(n, 1)), e.short)
 }
 
 // Compressor turns the messages of one direction of a connection into DEFLATE
@@ -78,7 +78,7 @@ func (c *Compressor) Append(dst, p []byte, final bool) []byte {
 	c.takeCodes()
 	c.started = true
 	c.depth = c.effort.depthFor(len(p))
-	c.lazy = c.effort.lazy * c.depth / max(c.effort.short, 1)
+	c.lazy = min(c.effort.lazy, c.effort.lazy*c.depth/32)
 	c.lazyDepth = max(c.depth/4, c.depth-16)
 	if looksRandom(p) {
 		c.misses = max(c.misses, manyMisses+256)

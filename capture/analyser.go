@@ -364,7 +364,9 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 		default:
 			s.offset += int64(n)
 		}
-		b = b[n:]
+		if b = b[n:]; a.guessed != nil { // these have released bytes that must be guessed first
+			return b
+		}
 	}
 	return nil
 }

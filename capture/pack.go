@@ -221,9 +221,12 @@ func stretch(dst, b []byte) []byte {
 
 // atRest reports whether nothing is under way in the side.
 func (s *side) atRest() bool {
+	if s.inFrame || s.inMessage || s.frame.Cut { // in any state: a response may have come upon guessed frames
+		return false
+	}
 	switch s.state {
 	case stateFrames:
-		return !s.inFrame && !s.inMessage && !s.frame.Cut
+		return true
 	case stateHead, stateFresh:
 		return len(s.head) == 0 && s.ex == nil && s.lost == nil && s.suspect == nil && len(s.held) == 0
 	case stateOpaque:

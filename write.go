@@ -69,12 +69,13 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 		c.flushFrom(out, p)
 		return c.writeError(nil)
 	}
-	lead := !c.defers() && c.queue.lead()
+	var out *buffer
+	if !c.defers() && c.queue.lead() {
+		out = c.takeQueue()
+	}
 	c.mu.Unlock()
 	c.writing.unlock()
-	if lead {
-		c.flush()
-	}
+	c.flushFrom(out, nil)
 	return c.writeError(err)
 }
 
@@ -115,11 +116,7 @@ func (c *Conn) defers() bool {
 // flushDeferred sends what was left in the queue for more to leave with it.
 func (c *Conn) flushDeferred() {
 	c.mu.Lock()
-	lead := c.queue.lead()
-	c.mu.Unlock()
-	if lead {
-		c.flush()
-	}
+	c.unlockAndFlush()
 }
 
 // writeError makes an error of the core the caller's.
@@ -239,11 +236,7 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 			c.sent.messages.Add(1)
 		}
 	}
-	lead := c.queue.lead()
-	c.mu.Unlock()
-	if lead {
-		c.flush()
-	}
+	c.unlockAndFlush()
 	return c.writeError(err)
 }
 
@@ -289,8 +282,9 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 	limit := c.opts.queueLimit()
 	for !c.ended && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
 		if c.queue.lead() { // what was deferred
+			out := c.takeQueue()
 			c.mu.Unlock()
-			c.flush()
+			c.flushFrom(out, nil)
 			c.mu.Lock()
 			continue
 		}
@@ -326,14 +320,23 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 	return nil
 }
 
+// unlockAndFlush lets go of mu and sends what waits, unless somebody does so
+// already.
+func (c *Conn) unlockAndFlush() {
+	var out *buffer
+	if c.queue.lead() {
+		out = c.takeQueue()
+	}
+	c.mu.Unlock()
+	c.flushFrom(out, nil)
+}
+
 // The methods below are called without mu, by the one who leads the flush.
 
-// flush writes the queue until it is empty. What the kernel does not take at
-// once is left to a goroutine, so that flush never waits for the peer.
-func (c *Conn) flush() { c.flushFrom(c.nextOfQueue(), nil) }
-
-// flushFrom is flush for one who has taken out already. behind it is to be
-// sent, too, from where it is: the caller's memory, not to be kept.
+// flushFrom writes out, which was taken from the queue, and the queue until it
+// is empty. What the kernel does not take at once is left to a goroutine, so
+// that it never waits for the peer. behind out is to be sent, too, from where it
+// is: the caller's memory, not to be kept.
 func (c *Conn) flushFrom(out *buffer, behind []byte) {
 	for out != nil {
 		n, err := c.tryWrite(out.b, behind)

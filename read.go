@@ -57,7 +57,7 @@ func (c *Conn) ReadInto(ctx context.Context, dst []byte) (MessageType, []byte, e
 		}
 		if err != nil {
 			if c.receiver.InMessage() {
-				c.partial = &buffer{slices.Clone(m)} // m may be the caller's memory
+				c.partial = &buffer{b: slices.Clone(m)} // m may be the caller's memory
 			}
 			return 0, nil, err
 		}

@@ -159,15 +159,12 @@ func (t *Trace) lost(c *Conn, err error) {
 
 // tryWrite writes what the transport takes at once, and tells it. For a
 // received answer the two are one step.
-func (c *Conn) tryWrite(b, behind []byte) (int, error) {
-	if c.opts.Trace != nil {
-		c.tracing.Lock()
-		defer c.tracing.Unlock()
-	}
-	n, err := c.transport.tryWrite(b, behind)
-	c.sent.bytes.Add(uint64(n))
-	c.opts.Trace.sent(c, b[:min(n, len(b))])
-	c.opts.Trace.sent(c, behind[:max(n-len(b), 0)])
+func (c *Conn) tryWrite(out *buffer, behind []byte) (int, error) {
+	c.tracing.Lock()
+	defer c.tracing.Unlock()
+	n, err := c.transport.tryWrite(out, behind)
+	c.opts.Trace.sent(c, out.b[:min(n, len(out.b))])
+	c.opts.Trace.sent(c, behind[:max(n-len(out.b), 0)])
 	return n, err
 }
 

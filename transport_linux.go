@@ -147,31 +147,24 @@ func (t *transport) readWatched(into []byte) ([]byte, error) {
 		}
 		t.watch.lower(readable | lonely) // before the read: an edge behind it counts
 		t.into = into
-		err := t.readNow()
-		if err == nil && t.rerr == errAgain {
+		b := t.borrow()
+		if err := t.raw.Control(b.read); err != nil {
+			t.release()
+			return nil, err
+		}
+		if b.err == errAgain {
 			t.watch.lower(hungUp) // whatever it was, it was not the end
-			t.into = nil
 			t.release()
 			continue
 		}
 		turns.Add(1)
 		if s&lonely != 0 {
 			t.stopWatching()
-		} else if t.readN == len(t.into) {
+		} else if b.n == len(b.into) {
 			t.watch.raise(readable) // there may be more
 		}
-		return t.result(err)
+		return t.result()
 	}
-}
-
-// readNow reads what there is.
-func (t *transport) readNow() error {
-	c := rawCalls.Get().(*rawCall)
-	c.t = t
-	err := t.raw.Control(c.read)
-	c.t = nil
-	rawCalls.Put(c)
-	return err
 }
 
 // slot is a place in the poller's table, and how often it was used before.

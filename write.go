@@ -30,11 +30,21 @@ func (c *Conn) WriteUncompressed(ctx context.Context, typ MessageType, p []byte)
 
 // writeMessage sends a message, or one that is prepared.
 func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) error {
+	out, behind, err := c.queueMessage(ctx, op, p, prepared, compress)
+	c.flushFrom(out, behind)
+	return c.writeError(err)
+}
+
+// queueMessage queues a message. What it returns is to be sent by the caller,
+// if it is the one who is to flush.
+func (c *Conn) queueMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) (out *buffer, behind []byte, err error) {
 	if err := c.lock(ctx, &c.writing); err != nil {
-		return err
+		return nil, nil, err
 	}
+	defer c.writing.unlock()
 	c.mu.Lock()
-	err := c.makeRoom(ctx, frame.MaxHeaderSize+len(p))
+	defer c.mu.Unlock()
+	err = c.makeRoom(ctx, frame.MaxHeaderSize+len(p))
 	direct := !compress && c.writesDirectly(len(p))
 	if err == nil {
 		begin := c.queue.begin()
@@ -60,23 +70,16 @@ func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 			}
 		}
 	}
-	if direct && err == nil {
+	switch {
+	case direct && err == nil:
 		c.queue.lead()
-		out := c.takeQueue()
+		out = c.takeQueue()
 		c.queue.flying += len(p)
-		c.mu.Unlock()
-		c.writing.unlock()
-		c.flushFrom(out, p)
-		return c.writeError(nil)
-	}
-	var out *buffer
-	if !c.defers() && c.queue.lead() {
+		return out, p, nil
+	case !c.defers() && c.queue.lead():
 		out = c.takeQueue()
 	}
-	c.mu.Unlock()
-	c.writing.unlock()
-	c.flushFrom(out, nil)
-	return c.writeError(err)
+	return out, nil, err
 }
 
 // directSize is from how many bytes on it pays not to copy a payload.
@@ -339,7 +342,14 @@ func (c *Conn) unlockAndFlush() {
 // is: the caller's memory, not to be kept.
 func (c *Conn) flushFrom(out *buffer, behind []byte) {
 	for out != nil {
-		n, err := c.tryWrite(out.b, behind)
+		var n int
+		var err error
+		if c.opts.Trace == nil {
+			n, err = c.transport.tryWrite(out, behind)
+		} else {
+			n, err = c.tryWrite(out, behind)
+		}
+		c.sent.bytes.Add(uint64(n))
 		switch {
 		case err != nil:
 			putWriteBuffer(out)
@@ -395,8 +405,9 @@ func (c *Conn) flushSlowly(out *buffer, n int) {
 // nextOfQueue is takeQueue without mu.
 func (c *Conn) nextOfQueue() *buffer {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.takeQueue()
+	out := c.takeQueue()
+	c.mu.Unlock()
+	return out
 }
 
 // takeQueue takes what waits, or ends the lead. It is called with mu held.

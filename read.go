@@ -32,7 +32,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // ReadInto is like Read but puts the message into dst from its beginning, or
 // into a larger slice when dst is too small. With a dst that is large enough it
 // allocates nothing.
-func (c *Conn) ReadInto(ctx context.Context, dst []byte) (MessageType, []byte, error) {
+func (c *Conn) ReadInto(ctx context.Context, dst []byte) (typ MessageType, p []byte, err error) {
 	if err := c.lock(ctx, &c.reading); err != nil {
 		return 0, nil, err
 	}
@@ -40,33 +40,36 @@ func (c *Conn) ReadInto(ctx context.Context, dst []byte) (MessageType, []byte, e
 	if err := c.begin(ctx); err != nil {
 		return 0, nil, err
 	}
-	m := dst[:0]
+	p = dst[:0]
 	if c.partial != nil {
-		m = append(m, c.partial.b...)
+		p = append(p, c.partial.b...)
 	}
 	for {
 		var whole bool
-		var err error
-		if m, whole, err = c.assemble(m); whole {
-			break
+		if p, whole, err = c.assemble(p); whole {
+			c.partial = nil
+			if p == nil {
+				p = []byte{}
+			}
+			return c.typ, p, nil
 		}
 		if err == nil {
-			var room []byte
-			m, room = c.room(m)
-			err = c.fill(ctx, room)
+			p = c.aim(p)
+			err = c.fill(ctx)
 		}
 		if err != nil {
-			if c.receiver.InMessage() {
-				c.partial = &buffer{b: slices.Clone(m)} // m may be the caller's memory
-			}
+			c.leave(p)
 			return 0, nil, err
 		}
 	}
-	c.partial = nil
-	if m == nil {
-		m = []byte{}
+}
+
+// leave keeps what has come of a message whose reading ends before it does.
+func (c *Conn) leave(m []byte) {
+	c.transport.into = nil // it is the caller's memory, as m may be
+	if c.receiver.InMessage() {
+		c.partial = &buffer{b: slices.Clone(m)}
 	}
-	return c.typ, m, nil
 }
 
 // assemble appends to m what was received of a message, and reports whether that
@@ -101,19 +104,19 @@ func (c *Conn) assemble(m []byte) (_ []byte, whole bool, err error) {
 	}
 }
 
-// room returns the place in m to which the next bytes are to be read, or nil
-// where they are to go by way of a buffer. m grows as bytes arrive, never by the
-// declared length.
-func (c *Conn) room(m []byte) (_, room []byte) {
+// aim has the next bytes read straight into m when enough of a frame is to come.
+// m grows as bytes arrive, never by the declared length.
+func (c *Conn) aim(m []byte) []byte {
 	left := c.receiver.Left()
 	if left < directRead {
-		return m, nil
+		return m
 	}
 	if cap(m)-len(m) < directRead {
 		m = slices.Grow(m, int(min(left, uint64(max(len(m), directRead)))))
 	}
-	room = m[len(m):cap(m)]
-	return m, room[:min(uint64(len(room)), left)]
+	room := m[len(m):cap(m)]
+	c.transport.into = room[:min(uint64(len(room)), left)]
+	return m
 }
 
 // Reader waits for a message and returns a reader of its bytes as they come,
@@ -274,7 +277,7 @@ func (c *Conn) next(ctx context.Context, ev *wire.Event) error {
 		if err := c.step(ev); err != nil || ev.Kind != wire.NeedMore {
 			return err
 		}
-		if err := c.fill(ctx, nil); err != nil {
+		if err := c.fill(ctx); err != nil {
 			return err
 		}
 	}
@@ -322,23 +325,33 @@ func (c *Conn) step(ev *wire.Event) error {
 		case wire.MessageEnd:
 			c.endInflating()
 			return nil
-		case wire.Ping:
-			c.received.pings.Add(1)
-			c.queuePong() // that of the Ping before, to leave together with the next
-			c.pongDue = append(c.pongDue[:0], ev.Data...)
-			c.owesPong = true
-		case wire.Pong:
-			c.received.pongs.Add(1)
-			c.gotPong(ev.Data)
-		case wire.Close:
-			c.sendPong() // a Ping in front of the Close wants its answer (RFC 6455 5.5.2)
-			return c.gotClose(ev.Data)
+		default:
+			if err := c.onControl(ev); err != nil {
+				return err
+			}
 		}
 	}
 }
 
+func (c *Conn) onControl(ev *wire.Event) error {
+	switch ev.Kind {
+	case wire.Ping:
+		c.received.pings.Add(1)
+		c.queuePong() // that of the Ping before, to leave together with the next
+		c.pongDue = append(c.pongDue[:0], ev.Data...)
+		c.owesPong = true
+	case wire.Pong:
+		c.received.pongs.Add(1)
+		c.gotPong(ev.Data)
+	case wire.Close:
+		c.sendPong() // a Ping in front of the Close wants its answer (RFC 6455 5.5.2)
+		return c.gotClose(ev.Data)
+	}
+	return nil
+}
+
 // fill waits for bytes.
-func (c *Conn) fill(ctx context.Context, into []byte) error {
+func (c *Conn) fill(ctx context.Context) error {
 	if c.receiver.InMessage() && c.streaming == nil && c.assembling.Load() == 0 {
 		c.assembling.Store(now())
 	}
@@ -352,7 +365,7 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 			return err
 		}
 		c.heard.wait()
-		b, err := c.transport.read(into)
+		b, err := c.transport.read()
 		switch {
 		case err == nil:
 			c.heard.note(now())

@@ -15,10 +15,10 @@ type transport struct {
 
 	// Owned by the one who reads.
 	buf   *buffer // of the read under way, or of the bytes read last; nil: none
-	into  []byte  // where to read; nil: into buf
+	into  []byte  // where the next read is to put bytes; nil: into buf
 	watch watch
 
-	readFn func(fd uintptr) bool // readReady
+	readFn func(fd uintptr) bool // reads when the descriptor may be readable
 
 	wake wakeup
 }
@@ -28,23 +28,37 @@ func (t *transport) init(nc net.Conn) {
 	if t.raw = rawConn(nc); t.raw == nil {
 		return
 	}
-	t.readFn = t.readReady
+	t.readFn = func(fd uintptr) (done bool) {
+		b := t.borrow()
+		if b.receive(fd); b.err == errAgain {
+			t.release()
+			return false
+		}
+		return true
+	}
 }
 
-// read waits for bytes and returns them: those that fit into the slice, if it
-// is given one, or some in a buffer of its own, valid until the next read.
-func (t *transport) read(into []byte) ([]byte, error) {
+// read waits for bytes and returns them: those that fit into what into is set
+// to, or some in a buffer of its own, valid until the next read. A descriptor
+// takes a buffer only when there is something to be read.
+func (t *transport) read() ([]byte, error) {
 	switch {
+	case t.raw == nil:
+		return t.readParked()
 	case t.watched():
-		return t.readWatched(into)
-	case t.raw != nil:
-		return t.readRaw(into)
+		return t.readWatched()
 	}
-	return t.readParked(into)
+	err := t.raw.Read(t.readFn)
+	if t.watch.crowded() {
+		t.startWatching()
+	}
+	return t.result(err)
 }
 
 // readParked is read for a transport that is no descriptor.
-func (t *transport) readParked(into []byte) ([]byte, error) {
+func (t *transport) readParked() ([]byte, error) {
+	into := t.into
+	t.into = nil
 	if into == nil {
 		if t.buf == nil {
 			t.buf = parkedBuffers.Get().(*buffer)
@@ -61,30 +75,6 @@ func (t *transport) readParked(into []byte) ([]byte, error) {
 	return nil, err
 }
 
-// readRaw is read for a descriptor that nobody watches.
-func (t *transport) readRaw(into []byte) ([]byte, error) {
-	t.into = into
-	err := t.raw.Read(t.readFn)
-	if t.watch.crowded() {
-		t.startWatching()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return t.result()
-}
-
-// readReady reads when the descriptor may be readable. It takes a buffer only
-// for the time of the call.
-func (t *transport) readReady(fd uintptr) (done bool) {
-	b := t.borrow()
-	if b.receive(fd); b.err != errAgain {
-		return true
-	}
-	t.release()
-	return false
-}
-
 // borrow returns a buffer for a read by way of the descriptor.
 func (t *transport) borrow() *buffer {
 	if t.buf == nil {
@@ -96,8 +86,13 @@ func (t *transport) borrow() *buffer {
 	return t.buf
 }
 
-// result returns what the descriptor's last read has read.
-func (t *transport) result() ([]byte, error) {
+// result returns what the descriptor's last read has read. err is that of the
+// wait for it.
+func (t *transport) result(err error) ([]byte, error) {
+	t.into = nil
+	if err != nil {
+		return nil, err
+	}
 	into := t.buf.into
 	n, err := t.buf.forget()
 	if err != nil {

@@ -139,18 +139,17 @@ func (w *watch) end() {
 }
 
 // readWatched is read for a socket that is watched.
-func (t *transport) readWatched(into []byte) ([]byte, error) {
+func (t *transport) readWatched() ([]byte, error) {
 	for {
 		s := t.watch.wait()
 		if s&interrupted != 0 {
-			return nil, os.ErrDeadlineExceeded
+			return t.result(os.ErrDeadlineExceeded)
 		}
 		t.watch.lower(readable | lonely) // before the read: an edge behind it counts
-		t.into = into
 		b := t.borrow()
 		if err := t.raw.Control(b.read); err != nil {
 			t.release()
-			return nil, err
+			return t.result(err)
 		}
 		if b.err == errAgain {
 			t.watch.lower(hungUp) // whatever it was, it was not the end
@@ -163,7 +162,7 @@ func (t *transport) readWatched(into []byte) ([]byte, error) {
 		} else if b.n == len(b.into) {
 			t.watch.raise(readable) // there may be more
 		}
-		return t.result()
+		return t.result(nil)
 	}
 }
 

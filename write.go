@@ -47,28 +47,7 @@ func (c *Conn) queueMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 	err = c.makeRoom(ctx, frame.MaxHeaderSize+len(p))
 	direct := !compress && c.writesDirectly(len(p))
 	if err == nil {
-		begin := c.queue.begin()
-		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
-			switch {
-			case direct && prepared != nil:
-				return c.sender.Encoded(dst, prepared.Header(), p)
-			case direct:
-				return c.sender.MessageHeader(dst, op, p)
-			case prepared != nil && c.role == wire.Server:
-				return prepared.Append(dst, &c.sender, c.deflation, compress, now())
-			case compress:
-				return c.deflation.AppendMessage(dst, &c.sender, op, p, key, now())
-			}
-			return c.sender.Message(dst, op, p, key)
-		})
-		if err == nil {
-			c.sent.messages.Add(1)
-			c.sent.payload.Add(uint64(len(p)))
-			c.countCompressed(compress, begin, len(p))
-			if c.opts.QueuePolicy == QueueDropOldest {
-				c.queue.mark(begin)
-			}
-		}
+		err = c.appendMessage(op, p, prepared, compress, direct)
 	}
 	switch {
 	case direct && err == nil:
@@ -80,6 +59,42 @@ func (c *Conn) queueMessage(ctx context.Context, op frame.Opcode, p []byte, prep
 		out = c.takeQueue()
 	}
 	return out, nil, err
+}
+
+// appendMessage appends a message to the queue, or its header alone when the
+// payload is to be sent from where it is. It is called with mu held.
+func (c *Conn) appendMessage(op frame.Opcode, p []byte, prepared *deflation.Message, compress, direct bool) error {
+	if c.ended {
+		return c.cause
+	}
+	out, key := c.queue.buffer(), c.key()
+	begin := len(out.b)
+	var b []byte
+	var err error
+	switch {
+	case direct && prepared != nil:
+		b, err = c.sender.Encoded(out.b, prepared.Header(), p)
+	case direct:
+		b, err = c.sender.MessageHeader(out.b, op, p)
+	case prepared != nil && c.role == wire.Server:
+		b, err = prepared.Append(out.b, &c.sender, c.deflation, compress, now())
+	case compress:
+		b, err = c.deflation.AppendMessage(out.b, &c.sender, op, p, key, now())
+	default:
+		b, err = c.sender.Message(out.b, op, p, key)
+	}
+	if err != nil {
+		return err
+	}
+	out.b = b
+	c.sent.frames.Add(1)
+	c.sent.messages.Add(1)
+	c.sent.payload.Add(uint64(len(p)))
+	c.countCompressed(compress, begin, len(p))
+	if c.opts.QueuePolicy == QueueDropOldest {
+		c.queue.mark(begin)
+	}
+	return nil
 }
 
 // directSize is from how many bytes on it pays not to copy a payload.
@@ -250,12 +265,8 @@ func (c *Conn) encode(frame func(dst []byte, key [4]byte) ([]byte, error)) error
 	if c.ended {
 		return c.cause
 	}
-	var key [4]byte
-	if c.role == wire.Client {
-		key = maskingKey()
-	}
 	out := c.queue.buffer()
-	b, err := frame(out.b, key)
+	b, err := frame(out.b, c.key())
 	if err != nil {
 		return err
 	}
@@ -264,6 +275,14 @@ func (c *Conn) encode(frame func(dst []byte, key [4]byte) ([]byte, error)) error
 	}
 	out.b = b
 	return nil
+}
+
+// key returns the masking key of the next frame, which only a client's has.
+func (c *Conn) key() (key [4]byte) {
+	if c.role == wire.Client {
+		key = maskingKey()
+	}
+	return key
 }
 
 // countCompressed counts the frame of compressed payload that begins there.

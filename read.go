@@ -366,30 +366,38 @@ func (c *Conn) fill(ctx context.Context) error {
 		}
 		c.heard.wait()
 		b, err := c.transport.read()
-		switch {
-		case err == nil:
+		if err == nil {
 			c.heard.note(now())
 			c.received.bytes.Add(uint64(len(b)))
 			c.traceReceived(b)
 			c.in = b
 			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			// Of the context, the end or the heartbeat, or left by somebody on the
-			// transport.
-			c.heard.waited()
-			c.compactReading()
-			c.stopWatching()
-			c.transport.wake.clear(&c.transport)
-		default:
-			if cause := c.Cause(); cause != nil {
-				return cause
-			}
-			if errors.Is(err, io.EOF) {
-				return c.outlive()
-			}
-			return c.lose(transportCause(err))
+		}
+		if err := c.readFailed(err); err != nil {
+			return err
 		}
 	}
+}
+
+// readFailed deals with the error of a read. It returns nil when that is to be
+// tried again.
+func (c *Conn) readFailed(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// Of the context, the end or the heartbeat, or left by somebody on the
+		// transport.
+		c.heard.waited()
+		c.compactReading()
+		c.stopWatching()
+		c.transport.wake.clear(&c.transport)
+		return nil
+	}
+	if cause := c.Cause(); cause != nil {
+		return cause
+	}
+	if errors.Is(err, io.EOF) {
+		return c.outlive()
+	}
+	return c.lose(transportCause(err))
 }
 
 // watch sees to it that the end of ctx wakes the read. A context that is

@@ -19,78 +19,87 @@ import (
 // When the peer reads too slowly, Options.QueuePolicy says what happens; when
 // ctx ends while Write waits for room, nothing of the message is sent.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
-	return c.writeMessage(ctx, frame.Opcode(typ), p, nil, c.deflation.Compresses(p))
+	return c.writeMessage(ctx, &outgoing{op: frame.Opcode(typ), p: p, compress: c.deflation.Compresses(p)})
 }
 
 // WriteUncompressed is Write without compression, for a message with a secret
 // beside text that somebody else chose: its size would tell of the secret.
 func (c *Conn) WriteUncompressed(ctx context.Context, typ MessageType, p []byte) error {
-	return c.writeMessage(ctx, frame.Opcode(typ), p, nil, false)
+	return c.writeMessage(ctx, &outgoing{op: frame.Opcode(typ), p: p})
 }
 
-// writeMessage sends a message, or one that is prepared.
-func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) error {
-	out, behind, err := c.queueMessage(ctx, op, p, prepared, compress)
+// outgoing is a message on its way out.
+type outgoing struct {
+	op       frame.Opcode
+	p        []byte
+	prepared *deflation.Message // from which it is sent, if it is prepared
+	compress bool
+	direct   bool // its payload is sent from where it is
+}
+
+func (c *Conn) writeMessage(ctx context.Context, m *outgoing) error {
+	out, err := c.queueMessage(ctx, m)
+	var behind []byte
+	if m.direct {
+		behind = m.p
+	}
 	c.flushFrom(out, behind)
 	return c.writeError(err)
 }
 
-// queueMessage queues a message. What it returns is to be sent by the caller,
-// if it is the one who is to flush.
-func (c *Conn) queueMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) (out *buffer, behind []byte, err error) {
+// queueMessage queues a message. What it returns is to be sent by the caller, if
+// it is the one who is to flush.
+func (c *Conn) queueMessage(ctx context.Context, m *outgoing) (out *buffer, err error) {
 	if err := c.lock(ctx, &c.writing); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer c.writing.unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err = c.makeRoom(ctx, frame.MaxHeaderSize+len(p))
-	direct := !compress && c.writesDirectly(len(p))
-	if err == nil {
-		err = c.appendMessage(op, p, prepared, compress, direct)
+	if err = c.makeRoom(ctx, frame.MaxHeaderSize+len(m.p)); err == nil {
+		err = c.appendMessage(m)
 	}
 	switch {
-	case direct && err == nil:
+	case m.direct:
 		c.queue.lead()
 		out = c.takeQueue()
-		c.queue.flying += len(p)
-		return out, p, nil
+		c.queue.flying += len(m.p)
 	case !c.defers() && c.queue.lead():
 		out = c.takeQueue()
 	}
-	return out, nil, err
+	return out, err
 }
 
 // appendMessage appends a message to the queue, or its header alone when the
 // payload is to be sent from where it is. It is called with mu held.
-func (c *Conn) appendMessage(op frame.Opcode, p []byte, prepared *deflation.Message, compress, direct bool) error {
+func (c *Conn) appendMessage(m *outgoing) (err error) {
 	if c.ended {
 		return c.cause
 	}
+	direct := !m.compress && c.writesDirectly(len(m.p))
 	out, key := c.queue.buffer(), c.key()
 	begin := len(out.b)
-	var b []byte
-	var err error
+	b := out.b
 	switch {
-	case direct && prepared != nil:
-		b, err = c.sender.Encoded(out.b, prepared.Header(), p)
+	case direct && m.prepared != nil:
+		b, err = c.sender.Encoded(b, m.prepared.Header(), m.p)
 	case direct:
-		b, err = c.sender.MessageHeader(out.b, op, p)
-	case prepared != nil && c.role == wire.Server:
-		b, err = prepared.Append(out.b, &c.sender, c.deflation, compress, now())
-	case compress:
-		b, err = c.deflation.AppendMessage(out.b, &c.sender, op, p, key, now())
+		b, err = c.sender.MessageHeader(b, m.op, m.p)
+	case m.prepared != nil && c.role == wire.Server:
+		b, err = m.prepared.Append(b, &c.sender, c.deflation, m.compress, now())
+	case m.compress:
+		b, err = c.deflation.AppendMessage(b, &c.sender, m.op, m.p, key, now())
 	default:
-		b, err = c.sender.Message(out.b, op, p, key)
+		b, err = c.sender.Message(b, m.op, m.p, key)
 	}
 	if err != nil {
 		return err
 	}
-	out.b = b
+	out.b, m.direct = b, direct
 	c.sent.frames.Add(1)
 	c.sent.messages.Add(1)
-	c.sent.payload.Add(uint64(len(p)))
-	c.countCompressed(compress, begin, len(p))
+	c.sent.payload.Add(uint64(len(m.p)))
+	c.countCompressed(m.compress, begin, len(m.p))
 	if c.opts.QueuePolicy == QueueDropOldest {
 		c.queue.mark(begin)
 	}

@@ -84,7 +84,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, subprotocols []st
 	}
 	running = true
 	s.conns.Add(c)
-	ctx := &connContext{context.WithoutCancel(r.Context()), c, keepRequest(r)}
+	ctx := &connContext{Context: context.WithoutCancel(r.Context()), c: c}
+	ctx.request.keep(r)
 	go s.call(ctx, c, service(c.Subprotocol()))()
 }
 

@@ -114,8 +114,9 @@ func join[T any](first, second func(*Conn, T)) func(*Conn, T) {
 	}
 }
 
-// handshake completes h with what the connection below tells, if nc is not nil.
-func (t *Trace) handshake(c *Conn, nc net.Conn, h HandshakeTrace) {
+// handshake completes h with what the connection below tells, if nc is not nil,
+// and tells it.
+func (t *Trace) handshake(c *Conn, nc net.Conn, h *HandshakeTrace) {
 	if t == nil || t.Handshake == nil {
 		return
 	}
@@ -126,7 +127,7 @@ func (t *Trace) handshake(c *Conn, nc net.Conn, h HandshakeTrace) {
 			h.TLS = &state
 		}
 	}
-	t.Handshake(c, &h)
+	t.Handshake(c, h)
 }
 
 func (t *Trace) sent(c *Conn, b []byte) {

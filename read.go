@@ -112,7 +112,7 @@ func (c *Conn) aim(m []byte) []byte {
 		return m
 	}
 	if cap(m)-len(m) < directRead {
-		m = slices.Grow(m, int(min(left, uint64(max(len(m), directRead)))))
+		m = slices.Grow(m, int(min(left, uint64(max(3*len(m), directRead)))))
 	}
 	room := m[len(m):cap(m)]
 	c.transport.into = room[:min(uint64(len(room)), left)]

@@ -93,7 +93,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subpro
 		nc.Close()
 		a.Release()
 		err = &HandshakeError{Err: err}
-		opts.Trace.handshake(nil, nc, a.trace(err))
+		a.tell(nil, nc, err)
 		return nil, nil, nil, err
 	}
 	nc.SetDeadline(time.Time{})
@@ -205,8 +205,8 @@ func refuse(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, err *Ha
 }
 
 // traceOf is the outset of a handshake as the request tells of it.
-func traceOf(r *http.Request, begun time.Time) HandshakeTrace {
-	h := HandshakeTrace{Server: true, TLS: r.TLS, Begun: begun}
+func traceOf(r *http.Request, begun time.Time) *HandshakeTrace {
+	h := &HandshakeTrace{Server: true, TLS: r.TLS, Begun: begun}
 	h.Local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		h.Remote = net.TCPAddrFromAddrPort(remote)

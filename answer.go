@@ -28,7 +28,7 @@ type Accepted struct {
 
 	opts      *AcceptOptions
 	deflation *deflation.State
-	handshake HandshakeTrace // what is known of it, if there is a Trace
+	handshake *HandshakeTrace // what is known of it, if there is a Trace
 }
 
 // Answer decides on the request of an opening handshake as Accept does, for
@@ -65,9 +65,9 @@ func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols [
 	if a.deflation = o.Compression.choose(offer.Extensions, o.QueuePolicy); a.deflation != nil {
 		agreed.Extensions = []handshake.Extension{a.deflation.Response()}
 	}
-	a.Response = handshake.AppendSwitching(nil, offer.Key, agreed, o.Header)
+	a.Response = handshake.AppendSwitching(make([]byte, 0, 192), offer.Key, agreed, o.Header)
 	if o.Trace != nil {
-		a.Request, a.handshake = requestHead(r), HandshakeTrace{Server: true, Begun: time.Now()}
+		a.Request, a.handshake = requestHead(r), &HandshakeTrace{Server: true, Begun: time.Now()}
 	}
 	return a, nil
 }
@@ -77,7 +77,7 @@ func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols [
 // from now on.
 func (a *Accepted) Conn(nc net.Conn, early []byte) *Conn {
 	c := newConn(nc, wire.Server, &a.opts.Options, a.Subprotocol, a.deflation, early)
-	a.opts.Trace.handshake(c, nc, a.trace(nil))
+	a.tell(c, nc, nil)
 	c.traceReceived(early)
 	c.received.bytes.Add(uint64(len(early)))
 	return c
@@ -87,11 +87,12 @@ func (a *Accepted) Conn(nc net.Conn, early []byte) *Conn {
 // Compression.MaxMemory is free again.
 func (a *Accepted) Release() { a.deflation.Release() }
 
-// trace returns what the Trace gets of the handshake.
-func (a *Accepted) trace(err error) HandshakeTrace {
-	h := a.handshake
-	h.Request, h.Response, h.Err = a.Request, a.Response, err
-	return h
+// tell tells the Trace of the handshake.
+func (a *Accepted) tell(c *Conn, nc net.Conn, err error) {
+	if h := a.handshake; h != nil {
+		h.Request, h.Response, h.Err = a.Request, a.Response, err
+		a.opts.Trace.handshake(c, nc, h)
+	}
 }
 
 // Refusal returns the whole response by which a server refuses the handshake.

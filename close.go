@@ -54,8 +54,9 @@ func (c *Conn) awaitClose(ctx context.Context) error {
 	}
 	defer c.unlockReading()
 	c.receiver.Limits = wire.Limits{} // what comes now is passed over
+	var ev wire.Event
 	for {
-		if _, err := c.next(ctx, nil); err != nil {
+		if err := c.next(ctx, &ev); err != nil {
 			return err
 		}
 	}
@@ -77,11 +78,7 @@ func (c *Conn) sendClose(code StatusCode, reason string) error {
 	if err == nil {
 		c.closing = &CloseError{Code: code, Reason: reason}
 	}
-	lead := c.queue.lead()
-	c.mu.Unlock()
-	if lead {
-		c.flush()
-	}
+	c.unlockAndFlush()
 	return err
 }
 
@@ -183,7 +180,7 @@ func (c *Conn) closeTransport() {
 
 func (c *Conn) lost(err error) *LostError {
 	ended := time.Now()
-	return &LostError{Err: err, LastHeard: ended.Add(time.Duration(c.heard.Load() - now())), Ended: ended}
+	return &LostError{Err: err, LastHeard: ended.Add(time.Duration(c.heard.at() - now())), Ended: ended}
 }
 
 // end notes the cause, for the first that calls it. The transport is still to
@@ -198,6 +195,7 @@ func (c *Conn) end(cause error) (first bool) {
 		cause = c.verdict
 	}
 	c.ended, c.cause = true, cause
+	c.over.Store(true)
 	timer, onEnd := c.timer, c.onEnd
 	if c.done != nil {
 		close(c.done)

@@ -167,7 +167,7 @@ func compressedPair(t testing.TB, ofServer, ofClient *websocket.Compression) (se
 
 // In the long run neither side of a compressed conversation allocates.
 func TestNothingIsAllocatedPerCompressedMessage(t *testing.T) {
-	if raceEnabled {
+	if websocket.RaceEnabled {
 		t.Skip("the race detector makes pools forget")
 	}
 	for name, options := range map[string]func() *websocket.Compression{

@@ -79,11 +79,13 @@ type Conn struct {
 	compactDue atomic.Bool // the one who reads is to reduce its window's memory
 
 	// Owned by the heartbeat.
-	pingedAt int64
+	pingedAt   int64
+	awaits     int64 // the wait for bytes that it saw last; see lastHeard
+	awaitsFrom int64 // when it saw it first
 
 	// Written by one side, read by any.
-	heard          atomic.Int64 // when the last byte came; see now
-	waiting        atomic.Int64 // since when a read waits for bytes; 0: none does
+	heard          lastHeard
+	over           atomic.Bool  // the connection has ended
 	more           atomic.Bool  // a whole frame was received behind the message that was read last
 	assembling     atomic.Int64 // since when a message is being assembled; 0: none is
 	rtt            atomic.Int64
@@ -119,7 +121,7 @@ func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, com
 	}
 	c.sender.Role = role
 	compression.Receive(&c.receiver)
-	c.heard.Store(now()) // the handshake
+	c.heard.note(now()) // the handshake
 	c.transport.init(nc)
 	c.startHeartbeat()
 	return c
@@ -169,6 +171,9 @@ func (c *Conn) Done() <-chan struct{} {
 // *CloseError for a closing handshake, a *RuleError for a rule that the peer
 // broke, a *LostError for anything else.
 func (c *Conn) Cause() error {
+	if !c.over.Load() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cause

@@ -312,7 +312,8 @@ func judge(b []byte, settings uint8) (rule rfc.Rule, messages [][]byte) {
 	}
 	var m []byte
 	for {
-		ev, n := r.Next(b)
+		var ev wire.Event
+		n := r.Next(b, &ev)
 		b = b[n:]
 		if rule := ev.Broken.Fatal(); rule != 0 {
 			return rule, messages

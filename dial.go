@@ -375,7 +375,7 @@ const (
 
 // upgrade sends the request and reads the response.
 func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opts *DialOptions) (*Conn, error) {
-	h := HandshakeTrace{Begun: time.Now(), Request: request}
+	h := &HandshakeTrace{Begun: time.Now(), Request: request}
 	if _, err := nc.Write(request); err != nil {
 		return nil, fmt.Errorf("websocket: dial: send the request: %w", err)
 	}

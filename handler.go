@@ -84,20 +84,30 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, subprotocols []st
 	}
 	running = true
 	s.conns.Add(c)
-	ctx := &connContext{context.WithoutCancel(r.Context()), c, keepRequest(r)}
-	go s.run(ctx, c, service(c.Subprotocol()))
+	ctx := &connContext{Context: context.WithoutCancel(r.Context()), c: c}
+	ctx.request.keep(r)
+	go s.call(ctx, c, service(c.Subprotocol()))()
 }
 
-// run calls the function and closes the connection with what it returns. While
-// the server shuts down the function is not called any more. The frame is small,
-// since it lies below all that the function does.
-func (s *Server) run(ctx context.Context, c *Conn, f HandlerFunc) {
-	defer s.conns.Leave(c)
-	var err error
-	if !s.conns.Stopped() {
-		err = call(ctx, c, f)
+// call returns what calls the function and closes the connection with what that
+// returns. A panic of the function is an error, as net/http makes it one for its
+// handlers: one connection's mistake is not another one's end. While the server
+// shuts down the function is not called any more. Its stack is small, since it
+// lies below all that the function does.
+func (s *Server) call(ctx context.Context, c *Conn, f HandlerFunc) func() {
+	return func() {
+		var err error
+		defer func() {
+			if p := recover(); p != nil {
+				err = &panicError{p, debug.Stack()}
+			}
+			s.conclude(c, err)
+			s.conns.Leave(c)
+		}()
+		if !s.conns.Stopped() {
+			err = f(ctx, c)
+		}
 	}
-	s.conclude(c, err)
 }
 
 // conclude closes the connection with what its function has returned.
@@ -128,17 +138,6 @@ func (s *Server) conclude(c *Conn, err error) {
 		s.logger().Error("websocket handler: the CloseError cannot be sent", "remote", c.RemoteAddr(), "error", err)
 		c.Close(context.Background(), StatusInternalError, "")
 	}
-}
-
-// call turns a panic of the function into an error, as net/http does for its
-// handlers: one connection's mistake is not another one's end.
-func call(ctx context.Context, c *Conn, f HandlerFunc) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{p, debug.Stack()}
-		}
-	}()
-	return f(ctx, c)
 }
 
 type panicError struct {

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"encoding/binary"
+	"sync/atomic"
 	"time"
 
 	"github.com/wiretrue/websocket/wire/frame"
@@ -56,11 +57,7 @@ func (c *Conn) sendPing(answer chan<- time.Duration) error {
 			c.pingers = &pinger{sentAt, answer, c.pingers}
 		}
 	}
-	lead := c.queue.lead()
-	c.mu.Unlock()
-	if lead {
-		c.flush()
-	}
+	c.unlockAndFlush()
 	return err
 }
 
@@ -99,11 +96,7 @@ func (c *Conn) sendPong() {
 		return
 	}
 	c.mu.Lock()
-	lead := c.queue.lead()
-	c.mu.Unlock()
-	if lead {
-		c.flush()
-	}
+	c.unlockAndFlush()
 }
 
 // queuePong queues the answer to the newest Ping, for sendPong or another
@@ -186,13 +179,16 @@ func (c *Conn) beat() {
 // answer.
 func (c *Conn) watchSilence(at int64, interval time.Duration) (wait time.Duration) {
 	timeout := c.opts.pingTimeout()
-	heard := c.heard.Load()
+	awaits := c.heard.awaits()
+	if awaits != c.awaits {
+		c.awaits, c.awaitsFrom = awaits, at
+	}
+	heard := c.heard.at()
 	if c.pingedAt > heard {
-		waiting := c.waiting.Load()
-		if waiting == 0 {
+		if awaits == 0 {
 			return timeout // what the peer has sent may be unread
 		}
-		unanswered := time.Duration(at - max(c.pingedAt, waiting))
+		unanswered := time.Duration(at - max(c.pingedAt, c.awaitsFrom))
 		if unanswered >= timeout {
 			c.cut(ErrPingTimeout)
 		}
@@ -204,4 +200,26 @@ func (c *Conn) watchSilence(at int64, interval time.Duration) (wait time.Duratio
 	c.pingedAt = at
 	c.sendPing(nil) // refused once a Close was sent, whose timeout then counts
 	return timeout
+}
+
+// lastHeard is when the last byte came and whether the next is waited for, in
+// one word: twice the time, and one more during a wait.
+type lastHeard struct{ word atomic.Int64 }
+
+// note says that bytes came, which ends the wait for them. See now.
+func (l *lastHeard) note(at int64) { l.word.Store(at << 1) }
+
+// wait begins a wait.
+func (l *lastHeard) wait() { l.word.Store(l.word.Load() | 1) }
+
+// waited ends a wait in which nothing came. The next one is told from it by a
+// nanosecond.
+func (l *lastHeard) waited() { l.word.Store(l.word.Load()&^1 + 2) }
+
+func (l *lastHeard) at() int64 { return l.word.Load() >> 1 }
+
+// awaits returns what tells the wait that is under way from others; 0: none is.
+func (l *lastHeard) awaits() int64 {
+	word := l.word.Load()
+	return word * (word & 1)
 }

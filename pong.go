@@ -21,10 +21,6 @@ func (c *Conn) Pong(ctx context.Context, payload []byte) error {
 	if err == nil {
 		c.sent.pongs.Add(1)
 	}
-	lead := c.queue.lead()
-	c.mu.Unlock()
-	if lead {
-		c.flush()
-	}
+	c.unlockAndFlush()
 	return c.writeError(err)
 }

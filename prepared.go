@@ -24,5 +24,6 @@ func Prepare(typ MessageType, p []byte) (*Prepared, error) {
 
 // WritePrepared is Write for a prepared message.
 func (c *Conn) WritePrepared(ctx context.Context, p *Prepared) error {
-	return c.writeMessage(ctx, p.m.Opcode(), p.m.Payload(), &p.m, c.deflation.Compresses(p.m.Payload()))
+	payload := p.m.Payload()
+	return c.writeMessage(ctx, &outgoing{op: p.m.Opcode(), p: payload, prepared: &p.m, compress: c.deflation.Compresses(payload)})
 }

@@ -1,6 +1,6 @@
 //go:build race
 
-package websocket_test
+package websocket
 
-// raceEnabled says that pools drop what they are given now and then.
-const raceEnabled = true
+// RaceEnabled says that pools drop what they are given now and then, and frames are larger.
+const RaceEnabled = true

@@ -32,7 +32,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // ReadInto is like Read but puts the message into dst from its beginning, or
 // into a larger slice when dst is too small. With a dst that is large enough it
 // allocates nothing.
-func (c *Conn) ReadInto(ctx context.Context, dst []byte) (MessageType, []byte, error) {
+func (c *Conn) ReadInto(ctx context.Context, dst []byte) (typ MessageType, p []byte, err error) {
 	if err := c.lock(ctx, &c.reading); err != nil {
 		return 0, nil, err
 	}
@@ -40,57 +40,83 @@ func (c *Conn) ReadInto(ctx context.Context, dst []byte) (MessageType, []byte, e
 	if err := c.begin(ctx); err != nil {
 		return 0, nil, err
 	}
-	m := dst[:0]
+	p = dst[:0]
 	if c.partial != nil {
-		m = append(m, c.partial.b...)
+		p = append(p, c.partial.b...)
 	}
-	m, err := c.assemble(ctx, m)
-	if err != nil {
-		if c.receiver.InMessage() {
-			c.partial = &buffer{slices.Clone(m)} // m may be the caller's memory
+	for {
+		var whole bool
+		if p, whole, err = c.assemble(p); whole {
+			c.partial = nil
+			if p == nil {
+				p = []byte{}
+			}
+			return c.typ, p, nil
 		}
-		return 0, nil, err
+		if err == nil {
+			p = c.aim(p)
+			err = c.fill(ctx)
+		}
+		if err != nil {
+			c.leave(p)
+			return 0, nil, err
+		}
 	}
-	c.partial = nil
-	c.assembling.Store(0)
-	c.more.Store(c.holdsFrame())
-	if m == nil {
-		m = []byte{}
-	}
-	return c.typ, m, nil
 }
 
-// assemble appends the rest of a message to m. An error leaves in m what has
-// come so far.
-func (c *Conn) assemble(ctx context.Context, m []byte) ([]byte, error) {
+// leave keeps what has come of a message whose reading ends before it does.
+func (c *Conn) leave(m []byte) {
+	c.transport.into = nil // it is the caller's memory, as m may be
+	if c.receiver.InMessage() {
+		c.partial = &buffer{b: slices.Clone(m)}
+	}
+}
+
+// assemble appends to m what was received of a message, and reports whether that
+// is all of it.
+func (c *Conn) assemble(m []byte) (_ []byte, whole bool, err error) {
+	var ev wire.Event
 	for {
-		var spare []byte
-		if left := c.receiver.Left(); left >= directRead && len(c.in) == 0 {
-			// Grown as bytes arrive, never by the declared length.
-			if cap(m)-len(m) < directRead {
-				m = slices.Grow(m, int(min(left, uint64(max(len(m), directRead)))))
-			}
-			spare = m[len(m):cap(m)]
-			spare = spare[:min(uint64(len(spare)), left)]
-		}
-		ev, err := c.next(ctx, spare)
-		if err != nil {
-			return m, err
+		if err := c.step(&ev); err != nil {
+			return m, false, err
 		}
 		switch ev.Kind {
+		case wire.NeedMore:
+			return m, false, nil
 		case wire.Header:
 			c.noteHeader(&ev)
 		case wire.Data:
-			if len(spare) > 0 && len(ev.Data) > 0 && &ev.Data[0] == &spare[0] {
-				m = m[:len(m)+len(ev.Data)]
+			if n := len(ev.Data); n > 0 && len(m) < cap(m) && &ev.Data[0] == &m[:len(m)+1][len(m)] {
+				m = m[:len(m)+n] // it was read to there
 			} else {
 				m = append(m, ev.Data...)
 			}
 		case wire.MessageEnd:
 			c.received.messages.Add(1)
-			return m, nil
+			if c.assembling.Load() != 0 {
+				c.assembling.Store(0)
+			}
+			if more := c.holdsFrame(); more != c.more.Load() {
+				c.more.Store(more)
+			}
+			return m, true, nil
 		}
 	}
+}
+
+// aim has the next bytes read straight into m when enough of a frame is to come.
+// m grows as bytes arrive, never by the declared length.
+func (c *Conn) aim(m []byte) []byte {
+	left := c.receiver.Left()
+	if left < directRead {
+		return m
+	}
+	if cap(m)-len(m) < directRead {
+		m = slices.Grow(m, int(min(left, uint64(max(3*len(m), directRead)))))
+	}
+	room := m[len(m):cap(m)]
+	c.transport.into = room[:min(uint64(len(room)), left)]
+	return m
 }
 
 // Reader waits for a message and returns a reader of its bytes as they come,
@@ -115,8 +141,8 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	} else {
 		limit := c.receiver.Limits.Message
 		c.receiver.Limits.Message = 0
-		ev, err := c.next(ctx, nil)
-		if err != nil {
+		var ev wire.Event
+		if err := c.next(ctx, &ev); err != nil {
 			c.receiver.Limits.Message = limit
 			return 0, nil, err
 		}
@@ -150,7 +176,8 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		if len(p) == 0 {
 			return 0, nil
 		}
-		ev, err := c.next(r.ctx, nil)
+		var ev wire.Event
+		err := c.next(r.ctx, &ev)
 		switch {
 		case err != nil && r.ctx.Err() != nil:
 			return 0, err
@@ -202,7 +229,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 			return
 		}
 		defer c.unlockReading()
-		if _, err := c.next(ctx, nil); err == nil {
+		if err := c.next(ctx, new(wire.Event)); err == nil {
 			c.fail(StatusPolicyViolation, "no messages are taken here", &CloseError{Code: StatusPolicyViolation, Reason: "no messages are taken here"})
 		}
 	}()
@@ -214,15 +241,21 @@ func (c *Conn) begin(ctx context.Context) error {
 	if c.doneOf(ctx) != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	for c.streaming != nil {
-		ev, err := c.next(ctx, nil)
-		if err != nil {
+	if c.streaming != nil {
+		return c.passOver(ctx)
+	}
+	return nil
+}
+
+// passOver reads the rest of the message that a Reader has begun.
+func (c *Conn) passOver(ctx context.Context) error {
+	var ev wire.Event
+	for ev.Kind != wire.MessageEnd {
+		if err := c.next(ctx, &ev); err != nil {
 			return err
 		}
-		if ev.Kind == wire.MessageEnd {
-			c.endStreaming()
-		}
 	}
+	c.endStreaming()
 	return nil
 }
 
@@ -238,15 +271,28 @@ func (c *Conn) noteHeader(ev *wire.Event) {
 	}
 }
 
-// next returns the next event of a data message. Control frames are dealt with
-// on the way. Payload may be read straight into the slice that is given.
-func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
+// next waits for the next event of a data message.
+func (c *Conn) next(ctx context.Context, ev *wire.Event) error {
 	for {
-		ev, n := c.receiver.Next(c.in)
+		if err := c.step(ev); err != nil || ev.Kind != wire.NeedMore {
+			return err
+		}
+		if err := c.fill(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// step goes on to the next event of a data message, or to NeedMore when all that
+// was received is consumed. Control frames are dealt with on the way. It does not
+// wait, so that what it needs of the stack is free while the connection does.
+func (c *Conn) step(ev *wire.Event) error {
+	for {
+		n := c.receiver.Next(c.in, ev)
 		c.in = c.in[n:]
 		if !ev.Broken.Clean() {
 			if rule := ev.Broken.Fatal(); rule != 0 {
-				return ev, c.failRule(rule, &ev)
+				return c.failRule(rule, ev)
 			}
 		}
 		switch ev.Kind {
@@ -256,9 +302,7 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 				c.more.Store(false)
 				c.flushDeferred()
 			}
-			if err := c.fill(ctx, into); err != nil {
-				return ev, err
-			}
+			return nil
 		case wire.Header:
 			c.received.frames.Add(1)
 			if !ev.Header.Opcode.Control() {
@@ -267,37 +311,47 @@ func (c *Conn) next(ctx context.Context, into []byte) (wire.Event, error) {
 					c.received.compressed.Add(ev.Header.Length)
 				}
 				c.sendPong()
-				return ev, nil
+				return nil
 			}
-			if !c.rate.Take(c.heard.Load(), c.opts.maxControlRate()) {
-				return ev, c.failRule(rfc.ControlRate, &ev)
+			if !c.rate.Take(c.heard.at(), c.opts.maxControlRate()) {
+				return c.failRule(rfc.ControlRate, ev)
 			}
 		case wire.Data:
 			c.received.payload.Add(uint64(len(ev.Data)))
 			if c.receiver.Inflating() {
 				c.received.uncompressed.Add(uint64(len(ev.Data)))
 			}
-			return ev, nil
+			return nil
 		case wire.MessageEnd:
 			c.endInflating()
-			return ev, nil
-		case wire.Ping:
-			c.received.pings.Add(1)
-			c.queuePong() // that of the Ping before, to leave together with the next
-			c.pongDue = append(c.pongDue[:0], ev.Data...)
-			c.owesPong = true
-		case wire.Pong:
-			c.received.pongs.Add(1)
-			c.gotPong(ev.Data)
-		case wire.Close:
-			c.sendPong() // a Ping in front of the Close wants its answer (RFC 6455 5.5.2)
-			return ev, c.gotClose(ev.Data)
+			return nil
+		default:
+			if err := c.onControl(ev); err != nil {
+				return err
+			}
 		}
 	}
 }
 
+func (c *Conn) onControl(ev *wire.Event) error {
+	switch ev.Kind {
+	case wire.Ping:
+		c.received.pings.Add(1)
+		c.queuePong() // that of the Ping before, to leave together with the next
+		c.pongDue = append(c.pongDue[:0], ev.Data...)
+		c.owesPong = true
+	case wire.Pong:
+		c.received.pongs.Add(1)
+		c.gotPong(ev.Data)
+	case wire.Close:
+		c.sendPong() // a Ping in front of the Close wants its answer (RFC 6455 5.5.2)
+		return c.gotClose(ev.Data)
+	}
+	return nil
+}
+
 // fill waits for bytes.
-func (c *Conn) fill(ctx context.Context, into []byte) error {
+func (c *Conn) fill(ctx context.Context) error {
 	if c.receiver.InMessage() && c.streaming == nil && c.assembling.Load() == 0 {
 		c.assembling.Store(now())
 	}
@@ -310,32 +364,40 @@ func (c *Conn) fill(ctx context.Context, into []byte) error {
 		if err != nil {
 			return err
 		}
-		c.waiting.Store(now())
-		b, err := c.transport.read(into)
-		c.waiting.Store(0)
-		switch {
-		case err == nil:
-			c.heard.Store(now())
+		c.heard.wait()
+		b, err := c.transport.read()
+		if err == nil {
+			c.heard.note(now())
 			c.received.bytes.Add(uint64(len(b)))
 			c.traceReceived(b)
 			c.in = b
 			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			// Of the context, the end or the heartbeat, or left by somebody on the
-			// transport.
-			c.compactReading()
-			c.stopWatching()
-			c.transport.wake.clear(&c.transport)
-		default:
-			if cause := c.Cause(); cause != nil {
-				return cause
-			}
-			if errors.Is(err, io.EOF) {
-				return c.outlive()
-			}
-			return c.lose(transportCause(err))
+		}
+		if err := c.readFailed(err); err != nil {
+			return err
 		}
 	}
+}
+
+// readFailed deals with the error of a read. It returns nil when that is to be
+// tried again.
+func (c *Conn) readFailed(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// Of the context, the end or the heartbeat, or left by somebody on the
+		// transport.
+		c.heard.waited()
+		c.compactReading()
+		c.stopWatching()
+		c.transport.wake.clear(&c.transport)
+		return nil
+	}
+	if cause := c.Cause(); cause != nil {
+		return cause
+	}
+	if errors.Is(err, io.EOF) {
+		return c.outlive()
+	}
+	return c.lose(transportCause(err))
 }
 
 // watch sees to it that the end of ctx wakes the read. A context that is

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"net/http"
 	"net/url"
 )
@@ -13,28 +14,33 @@ type keptRequest struct {
 	fields []byte       // of the header: names and values, each behind its length
 }
 
-// keepRequest returns what is to be kept of a request that others may go on
-// using.
-func keepRequest(r *http.Request) keptRequest {
-	kept := keptRequest{r: *r}
-	kept.r.Header, kept.r.Body, kept.r.GetBody = nil, http.NoBody, nil
+// keep takes what is to be kept of a request that others may go on using.
+func (k *keptRequest) keep(r *http.Request) {
+	k.r = *r
+	k.r.Header, k.r.Body, k.r.GetBody = nil, http.NoBody, nil
 	if parsed, err := url.ParseRequestURI(r.RequestURI); err == nil && r.URL != nil && *parsed == *r.URL {
-		kept.r.URL = nil
+		k.r.URL = nil
 	}
-	var all [1 << 10]byte
-	fields := all[:0]
+	size := 0
 	for name, values := range r.Header {
 		for _, v := range values {
-			fields = appendField(appendField(fields, name), v)
+			size += fieldSize(name) + fieldSize(v)
 		}
 	}
-	kept.fields = append(kept.fields, fields...)
-	return kept
+	k.fields = make([]byte, 0, size)
+	for name, values := range r.Header {
+		for _, v := range values {
+			k.fields = appendField(appendField(k.fields, name), v)
+		}
+	}
 }
 
 func appendField(fields []byte, s string) []byte {
 	return append(binary.AppendUvarint(fields, uint64(len(s))), s...)
 }
+
+// fieldSize returns what appendField appends.
+func fieldSize(s string) int { return (bits.Len(uint(len(s))|1)+6)/7 + len(s) }
 
 // request returns the request as it was, in memory of its own.
 func (k *keptRequest) request() *http.Request {

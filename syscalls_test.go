@@ -3,6 +3,7 @@
 package websocket
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -11,6 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/metrics"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,8 +22,9 @@ import (
 	"github.com/wiretrue/websocket/wire/frame"
 )
 
-// countedEcho is set for the process whose system calls are counted: it serves
-// echo until its standard input ends.
+// countedEcho is set for a process of its own whose system calls or memory are
+// measured: it serves echo until its standard input ends, and answers each line
+// of that with the bytes of its stacks.
 const countedEcho = "WIRETRUE_COUNTED_ECHO"
 
 func TestMain(m *testing.M) {
@@ -38,7 +43,61 @@ func serveCounted() {
 	}
 	fmt.Println(ln.Addr())
 	go http.Serve(ln, Handler(echoInto))
-	io.Copy(io.Discard, os.Stdin)
+	for asked := bufio.NewScanner(os.Stdin); asked.Scan(); {
+		runtime.GC()
+		stacks := []metrics.Sample{{Name: "/memory/classes/heap/stacks:bytes"}}
+		metrics.Read(stacks)
+		fmt.Println(stacks[0].Value.Uint64())
+	}
+}
+
+// A connection that waits for a message, whose handler has done no more than echo
+// the one before, keeps the smallest stack that a goroutine can have.
+func TestAWaitingConnectionHasASmallStack(t *testing.T) {
+	if RaceEnabled {
+		t.Skip("the race detector's frames are larger")
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), countedEcho+"=1", "GOMAXPROCS=1")
+	ask, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer ask.Close()
+	answers := bufio.NewScanner(stdout)
+	if !answers.Scan() {
+		t.Fatal("the server has not said where it is")
+	}
+	addr := answers.Text()
+	stacks := func() (n int) {
+		fmt.Fprintln(ask)
+		if answers.Scan() {
+			n, _ = strconv.Atoi(answers.Text())
+		}
+		if n == 0 {
+			t.Fatalf("the server says %q", answers.Text())
+		}
+		return n
+	}
+	pingPong(t, openPlain(t, addr), 1, 1) // what it makes once is made
+	const conns = 500
+	before := stacks()
+	for range conns {
+		pingPong(t, openPlain(t, addr), 1, 2)
+	}
+	each := (stacks() - before) / conns
+	t.Logf("%d bytes each", each)
+	if each > 3<<10 { // between one size and the next
+		t.Errorf("the stack of a connection has %d bytes, want 2,048", each)
+	}
 }
 
 // A small message that is echoed costs a read and a write, and sixteen that come
@@ -108,7 +167,7 @@ func countCalls(t *testing.T, strace string, conns, depth, rounds int) int {
 	}
 	var wg sync.WaitGroup
 	for range conns {
-		wg.Go(func() { pingPong(t, strings.TrimSpace(string(addr[:n])), depth, rounds) })
+		wg.Go(func() { pingPong(t, openPlain(t, strings.TrimSpace(string(addr[:n]))), depth, rounds) })
 	}
 	wg.Wait()
 	stop.Close()
@@ -122,23 +181,32 @@ func countCalls(t *testing.T, strace string, conns, depth, rounds int) int {
 	return bytes.Count(calls, []byte("\n")) - bytes.Count(calls, []byte(" resumed>"))
 }
 
-// pingPong sends depth messages in one write and waits for their echoes, in each
-// of the rounds.
-func pingPong(t *testing.T, addr string, depth, rounds int) {
+// openPlain returns a connection to the echo with nothing of ours on this side,
+// which is closed when the test ends.
+func openPlain(t *testing.T, addr string) net.Conn {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Error(err)
-		return
+		return nil
 	}
-	defer nc.Close()
+	t.Cleanup(func() { nc.Close() })
 	io.WriteString(nc, "GET / HTTP/1.1\r\nHost: "+addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 	var head []byte
 	for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b...) {
 		if _, err := nc.Read(b); err != nil {
 			t.Error(err)
-			return
+			return nil
 		}
+	}
+	return nc
+}
+
+// pingPong sends depth messages in one write and waits for their echoes, in each
+// of the rounds.
+func pingPong(t *testing.T, nc net.Conn, depth, rounds int) {
+	if nc == nil {
+		return
 	}
 	var out, want []byte
 	payload := []byte("twenty bytes of text")

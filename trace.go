@@ -114,8 +114,9 @@ func join[T any](first, second func(*Conn, T)) func(*Conn, T) {
 	}
 }
 
-// handshake completes h with what the connection below tells, if nc is not nil.
-func (t *Trace) handshake(c *Conn, nc net.Conn, h HandshakeTrace) {
+// handshake completes h with what the connection below tells, if nc is not nil,
+// and tells it.
+func (t *Trace) handshake(c *Conn, nc net.Conn, h *HandshakeTrace) {
 	if t == nil || t.Handshake == nil {
 		return
 	}
@@ -126,7 +127,7 @@ func (t *Trace) handshake(c *Conn, nc net.Conn, h HandshakeTrace) {
 			h.TLS = &state
 		}
 	}
-	t.Handshake(c, &h)
+	t.Handshake(c, h)
 }
 
 func (t *Trace) sent(c *Conn, b []byte) {
@@ -159,15 +160,12 @@ func (t *Trace) lost(c *Conn, err error) {
 
 // tryWrite writes what the transport takes at once, and tells it. For a
 // received answer the two are one step.
-func (c *Conn) tryWrite(b, behind []byte) (int, error) {
-	if c.opts.Trace != nil {
-		c.tracing.Lock()
-		defer c.tracing.Unlock()
-	}
-	n, err := c.transport.tryWrite(b, behind)
-	c.sent.bytes.Add(uint64(n))
-	c.opts.Trace.sent(c, b[:min(n, len(b))])
-	c.opts.Trace.sent(c, behind[:max(n-len(b), 0)])
+func (c *Conn) tryWrite(out *buffer, behind []byte) (int, error) {
+	c.tracing.Lock()
+	defer c.tracing.Unlock()
+	n, err := c.transport.tryWrite(out, behind)
+	c.opts.Trace.sent(c, out.b[:min(n, len(out.b))])
+	c.opts.Trace.sent(c, behind[:max(n-len(out.b), 0)])
 	return n, err
 }
 

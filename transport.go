@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -15,13 +14,11 @@ type transport struct {
 	raw syscall.RawConn // nil: only the blocking calls of nc
 
 	// Owned by the one who reads.
-	buf   *buffer // holds the bytes read last, or nil
-	into  []byte  // where to read; nil: into buf
-	readN int
-	rerr  error
+	buf   *buffer // of the read under way, or of the bytes read last; nil: none
+	into  []byte  // where the next read is to put bytes; nil: into buf
 	watch watch
 
-	readFn func(fd uintptr) bool // readReady
+	readFn func(fd uintptr) bool // reads when the descriptor may be readable
 
 	wake wakeup
 }
@@ -31,18 +28,37 @@ func (t *transport) init(nc net.Conn) {
 	if t.raw = rawConn(nc); t.raw == nil {
 		return
 	}
-	t.readFn = t.readReady
+	t.readFn = func(fd uintptr) (done bool) {
+		b := t.borrow()
+		if b.receive(fd); b.err == errAgain {
+			t.release()
+			return false
+		}
+		return true
+	}
 }
 
-// read waits for bytes and returns them: those that fit into the slice, if it
-// is given one, or some in a buffer of its own, valid until the next read.
-func (t *transport) read(into []byte) ([]byte, error) {
+// read waits for bytes and returns them: those that fit into what into is set
+// to, or some in a buffer of its own, valid until the next read. A descriptor
+// takes a buffer only when there is something to be read.
+func (t *transport) read() ([]byte, error) {
 	switch {
+	case t.raw == nil:
+		return t.readParked()
 	case t.watched():
-		return t.readWatched(into)
-	case t.raw != nil:
-		return t.readRaw(into)
+		return t.readWatched()
 	}
+	err := t.raw.Read(t.readFn)
+	if t.watch.crowded() {
+		t.startWatching()
+	}
+	return t.result(err)
+}
+
+// readParked is read for a transport that is no descriptor.
+func (t *transport) readParked() ([]byte, error) {
+	into := t.into
+	t.into = nil
 	if into == nil {
 		if t.buf == nil {
 			t.buf = parkedBuffers.Get().(*buffer)
@@ -59,57 +75,31 @@ func (t *transport) read(into []byte) ([]byte, error) {
 	return nil, err
 }
 
-// readRaw is read for a descriptor that nobody watches.
-func (t *transport) readRaw(into []byte) ([]byte, error) {
-	t.into = into
-	err := t.raw.Read(t.readFn)
-	if t.watch.crowded() {
-		t.startWatching()
+// borrow returns a buffer for a read by way of the descriptor.
+func (t *transport) borrow() *buffer {
+	if t.buf == nil {
+		t.buf = readBuffers.Get().(*buffer)
 	}
-	return t.result(err)
+	if t.buf.into = t.into; t.into == nil {
+		t.buf.into = t.buf.b
+	}
+	return t.buf
 }
 
-// readReady reads when the descriptor may be readable. It takes a buffer only
-// for the time of the call.
-func (t *transport) readReady(fd uintptr) (done bool) {
-	borrows := t.into == nil
-	if t.readOnce(fd); t.rerr != errAgain {
-		return true
-	}
-	if borrows {
-		t.into = nil
-	}
-	t.release()
-	return false
-}
-
-// result returns what the descriptor's last read has read.
+// result returns what the descriptor's last read has read. err is that of the
+// wait for it.
 func (t *transport) result(err error) ([]byte, error) {
-	b := t.into
 	t.into = nil
-	if err == nil {
-		err = t.rerr
+	if err != nil {
+		return nil, err
 	}
+	into := t.buf.into
+	n, err := t.buf.forget()
 	if err != nil {
 		t.release()
 		return nil, err
 	}
-	return b[:t.readN], nil
-}
-
-// readOnce reads what there is, into a buffer of the transport when there is
-// no other place.
-func (t *transport) readOnce(fd uintptr) {
-	if t.into == nil {
-		if t.buf == nil {
-			t.buf = readBuffers.Get().(*buffer)
-		}
-		t.into = t.buf.b
-	}
-	t.readN, t.rerr = receive(fd, t.into)
-	if t.readN == 0 && t.rerr == nil {
-		t.rerr = io.EOF
-	}
+	return into[:n], nil
 }
 
 // release gives the buffer back, whose bytes are consumed.
@@ -117,6 +107,7 @@ func (t *transport) release() {
 	if t.buf == nil {
 		return
 	}
+	t.buf.forget()
 	if len(t.buf.b) == readSize {
 		readBuffers.Put(t.buf)
 	} else {
@@ -125,41 +116,20 @@ func (t *transport) release() {
 	t.buf = nil
 }
 
-// tryWrite writes what the kernel takes at once of a and, behind it, b. That
-// may be nothing.
-func (t *transport) tryWrite(a, b []byte) (int, error) {
+// tryWrite writes what the kernel takes at once of out and what is behind it.
+// That may be nothing.
+func (t *transport) tryWrite(out *buffer, behind []byte) (int, error) {
 	if t.raw == nil {
 		return 0, nil
 	}
-	c := rawCalls.Get().(*rawCall)
-	c.from, c.behind = a, b
-	err := t.raw.Control(c.write)
-	n := c.n
-	if err == nil && c.err != errAgain {
-		err = c.err
+	out.behind = behind
+	err := t.raw.Control(out.write)
+	n, failed := out.forget()
+	if err == nil && failed != errAgain {
+		err = failed
 	}
-	c.from, c.behind, c.n, c.err = nil, nil, 0, nil
-	rawCalls.Put(c)
 	return n, err
 }
-
-// rawCall is what a call by way of the descriptor has to remember. It does not
-// wait, and so is no connection's for longer than that.
-type rawCall struct {
-	t            *transport // whose readOnce read calls
-	from, behind []byte     // what write sends
-	n            int
-	err          error
-
-	read, write func(fd uintptr)
-}
-
-var rawCalls = sync.Pool{New: func() any {
-	c := new(rawCall)
-	c.read = func(fd uintptr) { c.t.readOnce(fd) }
-	c.write = func(fd uintptr) { c.n, c.err = send(fd, c.from, c.behind) }
-	return c
-}}
 
 // close ends the transport, and the read under way. The first end counts.
 func (t *transport) close() {

@@ -12,6 +12,6 @@ func (*watch) lower(uint32)  {}
 func (*watch) crowded() bool { return false }
 func (*watch) end()          {}
 
-func (*transport) watched() bool                      { return false }
-func (*transport) startWatching()                     {}
-func (*transport) readWatched([]byte) ([]byte, error) { return nil, errAgain }
+func (*transport) watched() bool                { return false }
+func (*transport) startWatching()               {}
+func (*transport) readWatched() ([]byte, error) { return nil, errAgain }

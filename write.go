@@ -19,63 +19,91 @@ import (
 // When the peer reads too slowly, Options.QueuePolicy says what happens; when
 // ctx ends while Write waits for room, nothing of the message is sent.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
-	return c.writeMessage(ctx, frame.Opcode(typ), p, nil, c.deflation.Compresses(p))
+	return c.writeMessage(ctx, &outgoing{op: frame.Opcode(typ), p: p, compress: c.deflation.Compresses(p)})
 }
 
 // WriteUncompressed is Write without compression, for a message with a secret
 // beside text that somebody else chose: its size would tell of the secret.
 func (c *Conn) WriteUncompressed(ctx context.Context, typ MessageType, p []byte) error {
-	return c.writeMessage(ctx, frame.Opcode(typ), p, nil, false)
+	return c.writeMessage(ctx, &outgoing{op: frame.Opcode(typ), p: p})
 }
 
-// writeMessage sends a message, or one that is prepared.
-func (c *Conn) writeMessage(ctx context.Context, op frame.Opcode, p []byte, prepared *deflation.Message, compress bool) error {
+// outgoing is a message on its way out.
+type outgoing struct {
+	op       frame.Opcode
+	p        []byte
+	prepared *deflation.Message // from which it is sent, if it is prepared
+	compress bool
+	direct   bool // its payload is sent from where it is
+}
+
+func (c *Conn) writeMessage(ctx context.Context, m *outgoing) error {
+	out, err := c.queueMessage(ctx, m)
+	var behind []byte
+	if m.direct {
+		behind = m.p
+	}
+	c.flushFrom(out, behind)
+	return c.writeError(err)
+}
+
+// queueMessage queues a message. What it returns is to be sent by the caller, if
+// it is the one who is to flush.
+func (c *Conn) queueMessage(ctx context.Context, m *outgoing) (out *buffer, err error) {
 	if err := c.lock(ctx, &c.writing); err != nil {
+		return nil, err
+	}
+	defer c.writing.unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err = c.makeRoom(ctx, frame.MaxHeaderSize+len(m.p)); err == nil {
+		err = c.appendMessage(m)
+	}
+	switch {
+	case m.direct:
+		c.queue.lead()
+		out = c.takeQueue()
+		c.queue.flying += len(m.p)
+	case !c.defers() && c.queue.lead():
+		out = c.takeQueue()
+	}
+	return out, err
+}
+
+// appendMessage appends a message to the queue, or its header alone when the
+// payload is to be sent from where it is. It is called with mu held.
+func (c *Conn) appendMessage(m *outgoing) (err error) {
+	if c.ended {
+		return c.cause
+	}
+	direct := !m.compress && c.writesDirectly(len(m.p))
+	out, key := c.queue.buffer(), c.key()
+	begin := len(out.b)
+	b := out.b
+	switch {
+	case direct && m.prepared != nil:
+		b, err = c.sender.Encoded(b, m.prepared.Header(), m.p)
+	case direct:
+		b, err = c.sender.MessageHeader(b, m.op, m.p)
+	case m.prepared != nil && c.role == wire.Server:
+		b, err = m.prepared.Append(b, &c.sender, c.deflation, m.compress, now())
+	case m.compress:
+		b, err = c.deflation.AppendMessage(b, &c.sender, m.op, m.p, key, now())
+	default:
+		b, err = c.sender.Message(b, m.op, m.p, key)
+	}
+	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	err := c.makeRoom(ctx, frame.MaxHeaderSize+len(p))
-	direct := !compress && c.writesDirectly(len(p))
-	if err == nil {
-		begin := c.queue.begin()
-		err = c.encode(func(dst []byte, key [4]byte) ([]byte, error) {
-			switch {
-			case direct && prepared != nil:
-				return c.sender.Encoded(dst, prepared.Header(), p)
-			case direct:
-				return c.sender.MessageHeader(dst, op, p)
-			case prepared != nil && c.role == wire.Server:
-				return prepared.Append(dst, &c.sender, c.deflation, compress, now())
-			case compress:
-				return c.deflation.AppendMessage(dst, &c.sender, op, p, key, now())
-			}
-			return c.sender.Message(dst, op, p, key)
-		})
-		if err == nil {
-			c.sent.messages.Add(1)
-			c.sent.payload.Add(uint64(len(p)))
-			c.countCompressed(compress, begin, len(p))
-			if c.opts.QueuePolicy == QueueDropOldest {
-				c.queue.mark(begin)
-			}
-		}
+	out.b, m.direct = b, direct
+	c.sent.frames.Add(1)
+	c.sent.messages.Add(1)
+	c.sent.payload.Add(uint64(len(m.p)))
+	c.countCompressed(m.compress, begin, len(m.p))
+	if c.opts.QueuePolicy == QueueDropOldest {
+		c.queue.mark(begin)
 	}
-	if direct && err == nil {
-		c.queue.lead()
-		out := c.takeQueue()
-		c.queue.flying += len(p)
-		c.mu.Unlock()
-		c.writing.unlock()
-		c.flushFrom(out, p)
-		return c.writeError(nil)
-	}
-	lead := !c.defers() && c.queue.lead()
-	c.mu.Unlock()
-	c.writing.unlock()
-	if lead {
-		c.flush()
-	}
-	return c.writeError(err)
+	return nil
 }
 
 // directSize is from how many bytes on it pays not to copy a payload.
@@ -115,11 +143,7 @@ func (c *Conn) defers() bool {
 // flushDeferred sends what was left in the queue for more to leave with it.
 func (c *Conn) flushDeferred() {
 	c.mu.Lock()
-	lead := c.queue.lead()
-	c.mu.Unlock()
-	if lead {
-		c.flush()
-	}
+	c.unlockAndFlush()
 }
 
 // writeError makes an error of the core the caller's.
@@ -239,11 +263,7 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 			c.sent.messages.Add(1)
 		}
 	}
-	lead := c.queue.lead()
-	c.mu.Unlock()
-	if lead {
-		c.flush()
-	}
+	c.unlockAndFlush()
 	return c.writeError(err)
 }
 
@@ -254,12 +274,8 @@ func (c *Conn) encode(frame func(dst []byte, key [4]byte) ([]byte, error)) error
 	if c.ended {
 		return c.cause
 	}
-	var key [4]byte
-	if c.role == wire.Client {
-		key = maskingKey()
-	}
 	out := c.queue.buffer()
-	b, err := frame(out.b, key)
+	b, err := frame(out.b, c.key())
 	if err != nil {
 		return err
 	}
@@ -268,6 +284,14 @@ func (c *Conn) encode(frame func(dst []byte, key [4]byte) ([]byte, error)) error
 	}
 	out.b = b
 	return nil
+}
+
+// key returns the masking key of the next frame, which only a client's has.
+func (c *Conn) key() (key [4]byte) {
+	if c.role == wire.Client {
+		key = maskingKey()
+	}
+	return key
 }
 
 // countCompressed counts the frame of compressed payload that begins there.
@@ -289,8 +313,9 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 	limit := c.opts.queueLimit()
 	for !c.ended && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
 		if c.queue.lead() { // what was deferred
+			out := c.takeQueue()
 			c.mu.Unlock()
-			c.flush()
+			c.flushFrom(out, nil)
 			c.mu.Lock()
 			continue
 		}
@@ -326,17 +351,33 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 	return nil
 }
 
+// unlockAndFlush lets go of mu and sends what waits, unless somebody does so
+// already.
+func (c *Conn) unlockAndFlush() {
+	var out *buffer
+	if c.queue.lead() {
+		out = c.takeQueue()
+	}
+	c.mu.Unlock()
+	c.flushFrom(out, nil)
+}
+
 // The methods below are called without mu, by the one who leads the flush.
 
-// flush writes the queue until it is empty. What the kernel does not take at
-// once is left to a goroutine, so that flush never waits for the peer.
-func (c *Conn) flush() { c.flushFrom(c.nextOfQueue(), nil) }
-
-// flushFrom is flush for one who has taken out already. behind it is to be
-// sent, too, from where it is: the caller's memory, not to be kept.
+// flushFrom writes out, which was taken from the queue, and the queue until it
+// is empty. What the kernel does not take at once is left to a goroutine, so
+// that it never waits for the peer. behind out is to be sent, too, from where it
+// is: the caller's memory, not to be kept.
 func (c *Conn) flushFrom(out *buffer, behind []byte) {
 	for out != nil {
-		n, err := c.tryWrite(out.b, behind)
+		var n int
+		var err error
+		if c.opts.Trace == nil {
+			n, err = c.transport.tryWrite(out, behind)
+		} else {
+			n, err = c.tryWrite(out, behind)
+		}
+		c.sent.bytes.Add(uint64(n))
 		switch {
 		case err != nil:
 			putWriteBuffer(out)
@@ -392,8 +433,9 @@ func (c *Conn) flushSlowly(out *buffer, n int) {
 // nextOfQueue is takeQueue without mu.
 func (c *Conn) nextOfQueue() *buffer {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.takeQueue()
+	out := c.takeQueue()
+	c.mu.Unlock()
+	return out
 }
 
 // takeQueue takes what waits, or ends the lead. It is called with mu held.

@@ -318,7 +318,7 @@ func TestAnIdleConnectionHoldsNoBuffer(t *testing.T) {
 }
 
 func TestNothingIsAllocatedPerMessage(t *testing.T) {
-	if raceEnabled {
+	if websocket.RaceEnabled {
 		t.Skip("the race detector makes pools forget")
 	}
 	server, client := tcpPair(t)

@@ -272,7 +272,8 @@ func checkGoesOn(t *testing.T, v vectors.Vector) {
 	}
 	r := wire.Receiver{Role: roleOf(v.To), Compression: v.Agreed != ""}
 	for in := slices.Clone(b); ; {
-		ev, n := r.Next(in)
+		var ev wire.Event
+		n := r.Next(in, &ev)
 		in = in[n:]
 		if ev.Kind == wire.NeedMore {
 			break

@@ -74,7 +74,8 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
 		in := scratch[:copy(scratch[:], b)] // the Receiver unmasks in place
 		b = b[len(in):]
 		for {
-			ev, n := a.witness.Next(s.role, in)
+			var ev wire.Event
+			n := a.witness.Next(s.role, in, &ev)
 			a.takePayload(s, m, in[:n])
 			in = in[n:]
 			if s.doubts(&ev) {

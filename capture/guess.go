@@ -579,8 +579,8 @@ func (a *Analyser) believe(s *side) {
 	s.suspect, s.doubt = nil, 0
 	s.state = stateFrames
 	a.guessed = nil
-	for ev := x.ev; ; ev, _ = a.witness.Next(s.role, nil) {
-		if a.onEvent(s, x.mark, &ev); ev.Kind == wire.NeedMore {
+	for ev := &x.ev; ; a.witness.Next(s.role, nil, ev) {
+		if a.onEvent(s, x.mark, ev); ev.Kind == wire.NeedMore {
 			return
 		}
 	}

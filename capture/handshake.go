@@ -393,7 +393,8 @@ func (a *Analyser) restart(s *side, inside bool) {
 		b := h.Append(nil)
 		s.shift -= int64(len(b))
 		for {
-			ev, n := r.Next(b)
+			var ev wire.Event
+			n := r.Next(b, &ev)
 			b = b[n:]
 			if ev.Kind == wire.NeedMore {
 				break

@@ -196,7 +196,8 @@ func TestAgreement(t *testing.T) {
 func firstFatal(from wire.Role, b []byte) (rfc.Rule, int64) {
 	recv := wire.Receiver{Role: from.Peer()}
 	for in := slices.Clone(b); ; {
-		ev, n := recv.Next(in)
+		var ev wire.Event
+		n := recv.Next(in, &ev)
 		in = in[n:]
 		if rule := ev.Broken.Fatal(); rule != 0 {
 			return rule, ev.At(rule)

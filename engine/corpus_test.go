@@ -306,7 +306,8 @@ func judge(b []byte, compressed bool) rfc.Rule {
 		r.Compression, r.Decompressor = true, deflate.NewDecompressor(15)
 	}
 	for {
-		ev, n := r.Next(b)
+		var ev wire.Event
+		n := r.Next(b, &ev)
 		b = b[n:]
 		if rule := ev.Broken.Fatal(); rule != 0 {
 			return rule

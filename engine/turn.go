@@ -237,7 +237,8 @@ reading:
 			}
 			break
 		}
-		ev, n := receiver.Next(b)
+		var ev wire.Event
+		n := receiver.Next(b, &ev)
 		b = b[n:]
 		if !ev.Broken.Clean() {
 			if rule := ev.Broken.Fatal(); rule != 0 {

@@ -231,7 +231,7 @@ type event struct {
 }
 
 // next is Receiver.Next, or Witness.Next for one side.
-type next func([]byte) (wire.Event, int)
+type next func([]byte, *wire.Event) int
 
 // readAll passes a copy of the pieces to read, one after the other, and
 // returns what it told. Data that the cuts alone divided is joined.
@@ -241,7 +241,8 @@ func readAll(t testing.TB, read next, pieces ...[]byte) (events []event) {
 	for _, piece := range pieces {
 		in := bytes.Clone(piece)
 		for {
-			ev, n := read(in)
+			var ev wire.Event
+			n := read(in, &ev)
 			if n < 0 || n > len(in) {
 				t.Fatalf("Next consumed %d of %d bytes", n, len(in))
 			}
@@ -466,5 +467,5 @@ func difference(got, want []event) string {
 
 // nextOf is Witness.Next for what one side sends.
 func nextOf(w *wire.Witness, from wire.Role) next {
-	return func(in []byte) (wire.Event, int) { return w.Next(from, in) }
+	return func(in []byte, ev *wire.Event) int { return w.Next(from, in, ev) }
 }

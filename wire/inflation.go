@@ -27,16 +27,16 @@ func (r *Receiver) mayCompress() bool {
 
 // readCompressed passes payload on to the Decompressor and tells what comes out
 // of it. What the frame's bytes hold comes out before the frame ends.
-func (r *Receiver) readCompressed(p []byte) (ev Event, n int) {
+func (r *Receiver) readCompressed(p []byte, ev *Event) (n int) {
 	i, d := &r.inflation, r.Decompressor
-	ev = Event{Kind: Data, Header: r.header, Offset: r.frameOffset + int64(r.header.Size())}
 	if i.over || d == nil {
 		r.text = false
 		r.consume(len(p))
-		if ev.Data = p; i.over || len(p) == 0 {
-			return Event{}, len(p)
+		if !i.over && len(p) > 0 {
+			r.tellCompressed(ev)
+			ev.Data = p
 		}
-		return ev, len(p)
+		return len(p)
 	}
 	if !i.begun {
 		i.begun = true
@@ -52,23 +52,32 @@ func (r *Receiver) readCompressed(p []byte) (ev Event, n int) {
 		switch {
 		case len(out) > 0:
 		case err != nil:
+			r.tellCompressed(ev)
 			ev.Offset += r.faultAt(err)
 			ev.Broken.Add(rfc.InflatablePayload)
 			i.over, r.text = true, false
-			return ev, n
-		case k == 0 && r.left > 0:
-			return Event{}, n
+			return n
 		case k == 0:
-			return r.endCompressed(ev), n
+			if r.left == 0 {
+				r.endCompressed(ev)
+			}
+			return n
 		}
 	}
-	return r.tellInflated(ev), n
+	r.tellInflated(ev)
+	return n
 }
 
-// tellInflated makes an event of what came out. The first byte beyond the limit
+// tellCompressed makes ev one of the frame's compressed payload.
+func (r *Receiver) tellCompressed(ev *Event) {
+	ev.Kind, ev.Header, ev.Offset = Data, r.header, r.frameOffset+int64(r.header.Size())
+}
+
+// tellInflated makes ev one of what came out. The first byte beyond the limit
 // begins an event of its own, as an impossible byte of text does.
-func (r *Receiver) tellInflated(ev Event) Event {
+func (r *Receiver) tellInflated(ev *Event) {
 	i := &r.inflation
+	r.tellCompressed(ev)
 	ev.Data = i.rest
 	if limit := r.Limits.Message; limit > 0 && !i.large {
 		switch room := limit - min(limit, r.size); {
@@ -84,24 +93,23 @@ func (r *Receiver) tellInflated(ev Event) Event {
 	}
 	i.rest = i.rest[len(ev.Data):]
 	r.size += uint64(len(ev.Data))
-	return ev
 }
 
 // endCompressed fetches what the end of the message lets out, where the frame
 // is its last.
-func (r *Receiver) endCompressed(ev Event) Event {
+func (r *Receiver) endCompressed(ev *Event) {
 	i := &r.inflation
 	if !r.header.Fin {
 		i.before += int64(r.header.Length)
-		return Event{}
+		return
 	}
 	out, err := r.Decompressor.Finish()
 	if len(out) > 0 {
 		i.rest = out
-		return r.tellInflated(ev)
+		r.tellInflated(ev)
+		return
 	}
 	i.cut, i.over = err != nil, true
-	return Event{}
 }
 
 // faultAt returns where in the frame's payload the Decompressor found a fault.

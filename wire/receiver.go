@@ -91,36 +91,32 @@ func (r *Receiver) Left() uint64 {
 	return r.left
 }
 
-// Next consumes the first n bytes of in and tells what they mean. Call it
-// again with the rest, even when the rest is empty, until it returns NeedMore.
+// Next consumes the first n bytes of in and sets ev to what they mean. Call it
+// again with the rest, even when the rest is empty, until it tells NeedMore.
 // Payload is unmasked in place, so in must not be read for anything else
 // afterwards.
-func (r *Receiver) Next(in []byte) (ev Event, n int) {
+func (r *Receiver) Next(in []byte, ev *Event) (n int) {
 	for {
+		*ev = Event{}
 		switch {
 		case !r.inFrame:
 			k := r.readHeader(in[n:])
 			n += k
 			if k == 0 || r.splitLen > 0 {
 				r.offset += int64(k)
-				return Event{}, n
+				return n
 			}
-			return r.beginFrame(k), n
+			r.beginFrame(k, ev)
+			return n
 		case r.inControl():
-			ev, k := r.readControl(in[n:])
-			return ev, n + k
+			return n + r.readControl(in[n:], ev)
 		}
-		ev, k := r.readData(in[n:])
-		n += k
+		n += r.readData(in[n:], ev)
 		switch {
-		case ev.Kind != NeedMore:
-			return ev, n
-		case r.left > 0 && n == len(in):
-			return Event{}, n
-		case r.left == 0:
-			if ev, ended := r.endDataFrame(); ended {
-				return ev, n
-			}
+		case ev.Kind != NeedMore, r.left > 0 && n == len(in):
+			return n
+		case r.left == 0 && r.endDataFrame(ev):
+			return n
 		}
 	}
 }
@@ -153,12 +149,12 @@ func (r *Receiver) readHeader(in []byte) (n int) {
 }
 
 // beginFrame judges the header and prepares for its payload.
-func (r *Receiver) beginFrame(headerBytes int) Event {
-	h := &r.header
+func (r *Receiver) beginFrame(headerBytes int, ev *Event) {
+	h, broken := &r.header, &ev.Broken
+	ev.Kind, ev.Header, ev.Offset = Header, *h, r.frameOffset
 	r.offset += int64(headerBytes)
 	r.left, r.unmasked = h.Length, 0
 	r.inFrame = true
-	var broken rfc.Set
 
 	if h.RSV != 0 && !(h.RSV == frame.RSV1 && r.mayCompress()) {
 		broken.Add(rfc.ReservedBitsZero)
@@ -197,9 +193,8 @@ func (r *Receiver) beginFrame(headerBytes int) Event {
 			broken.Add(rfc.ControlLength)
 		}
 	default:
-		r.beginDataFrame(&broken)
+		r.beginDataFrame(broken)
 	}
-	return Event{Kind: Header, Header: *h, Broken: broken, Offset: r.frameOffset}
 }
 
 func (r *Receiver) beginDataFrame(broken *rfc.Set) {
@@ -234,27 +229,27 @@ func (r *Receiver) beginDataFrame(broken *rfc.Set) {
 	r.size += min(h.Length, 1<<62) // cannot overflow before 2^62 bytes have come
 }
 
-// readData returns the payload that in holds, up to the first impossible byte
+// readData tells of the payload that in holds, up to the first impossible byte
 // of text: that byte begins an event of its own, so that its offset is the
 // event's.
-func (r *Receiver) readData(in []byte) (Event, int) {
+func (r *Receiver) readData(in []byte, ev *Event) (n int) {
 	p := in[:min(uint64(len(in)), r.left)]
 	if r.header.Masked && len(p) > r.unmasked {
 		frame.Mask(p[r.unmasked:], r.header.MaskingKey, int((r.header.Length-r.left)&3)+r.unmasked)
 		r.unmasked = len(p)
 	}
 	if r.inflation.on {
-		return r.readCompressed(p)
+		return r.readCompressed(p, ev)
 	}
 	if len(p) == 0 {
-		return Event{}, 0
+		return 0
 	}
-	ev := Event{Kind: Data, Header: r.header, Data: p, Offset: r.offset}
+	ev.Kind, ev.Header, ev.Data, ev.Offset = Data, r.header, p, r.offset
 	if r.text && r.header.Opcode.Assigned() {
 		ev.Data = r.checkText(p, &ev.Broken)
 	}
 	r.consume(len(ev.Data))
-	return ev, len(ev.Data)
+	return len(ev.Data)
 }
 
 // consume notes that n bytes of payload are dealt with.
@@ -283,12 +278,12 @@ func (r *Receiver) checkText(p []byte, broken *rfc.Set) []byte {
 }
 
 // endDataFrame leaves the frame, and tells of it when its message ends too.
-func (r *Receiver) endDataFrame() (ev Event, ended bool) {
+func (r *Receiver) endDataFrame(ev *Event) (ended bool) {
 	r.inFrame = false
 	if !r.header.Fin || !r.header.Opcode.Assigned() {
-		return Event{}, false
+		return false
 	}
-	ev = Event{Kind: MessageEnd, Header: r.header, Offset: r.offset}
+	ev.Kind, ev.Header, ev.Offset = MessageEnd, r.header, r.offset
 	switch {
 	case r.inflation.cut:
 		ev.Broken.Add(rfc.InflatablePayload)
@@ -296,12 +291,12 @@ func (r *Receiver) endDataFrame() (ev Event, ended bool) {
 		ev.Broken.Add(rfc.TextIsUTF8)
 	}
 	r.inMessage = false
-	return ev, true
+	return true
 }
 
 // readControl consumes the payload of a control frame and tells of it when it
 // is whole.
-func (r *Receiver) readControl(in []byte) (ev Event, n int) {
+func (r *Receiver) readControl(in []byte, ev *Event) (n int) {
 	n = int(min(uint64(len(in)), r.left))
 	p := in[:n]
 	if r.header.Masked {
@@ -313,12 +308,12 @@ func (r *Receiver) readControl(in []byte) (ev Event, n int) {
 		room := frame.MaxControlPayload - len(r.control)
 		r.control = append(r.control, p[:min(room, n)]...)
 		if r.left > 0 {
-			return Event{}, n
+			return n
 		}
 		p, r.control = r.control, nil
 	}
 	r.inFrame = false
-	ev = Event{Header: r.header, Data: p[:min(len(p), frame.MaxControlPayload)], Offset: r.frameOffset}
+	ev.Header, ev.Data, ev.Offset = r.header, p[:min(len(p), frame.MaxControlPayload)], r.frameOffset
 	switch r.header.Opcode {
 	case frame.Ping:
 		ev.Kind = Ping
@@ -329,7 +324,7 @@ func (r *Receiver) readControl(in []byte) (ev Event, n int) {
 		ev.Broken = judgeClose(ev.Data, r.header.Length > frame.MaxControlPayload)
 		r.closed = true
 	}
-	return ev, n
+	return n
 }
 
 // judgeClose judges the body of a Close. cut says that it went on, illegally.

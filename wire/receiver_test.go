@@ -164,7 +164,8 @@ func TestReceiverKeepsNoPayload(t *testing.T) {
 // drain reads in as a shell does, and drops the events.
 func drain(r *wire.Receiver, in []byte) {
 	for {
-		ev, n := r.Next(in)
+		var ev wire.Event
+		n := r.Next(in, &ev)
 		in = in[n:]
 		if ev.Kind == wire.NeedMore {
 			return

@@ -31,7 +31,8 @@ func TestRest(t *testing.T) {
 		b := append([]byte(nil), stream...)
 		r := &Receiver{Role: Server}
 		for {
-			ev, n := r.Next(b)
+			var ev Event
+			n := r.Next(b, &ev)
 			b = b[n:]
 			if ev.Kind == NeedMore {
 				return told, replaced
@@ -76,7 +77,8 @@ func TestRestWithin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := &Receiver{Role: Server}
 			for b := test.in; ; {
-				ev, n := r.Next(b)
+				var ev Event
+				n := r.Next(b, &ev)
 				if b = b[n:]; ev.Kind == NeedMore {
 					break
 				}

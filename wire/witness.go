@@ -53,9 +53,9 @@ func (w *Witness) Receiver(sender Role) *Receiver { return &w.ends[sender].sent 
 
 // Next reads the bytes that sender sent, in the manner of Receiver.Next. The
 // two directions must be passed in the order in which they were seen.
-func (w *Witness) Next(sender Role, in []byte) (Event, int) {
+func (w *Witness) Next(sender Role, in []byte, ev *Event) (n int) {
 	from, to := &w.ends[sender], &w.ends[sender.Peer()]
-	ev, n := from.sent.Next(in)
+	n = from.sent.Next(in, ev)
 	switch ev.Kind {
 	case Ping:
 		if !from.closed && !to.closed {
@@ -78,7 +78,7 @@ func (w *Witness) Next(sender Role, in []byte) (Event, int) {
 			to.unanswer = !to.closed
 		}
 	}
-	return ev, n
+	return n
 }
 
 // End notes that the sender's bytes are over, by FIN or RST, and returns what

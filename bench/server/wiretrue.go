@@ -11,16 +11,16 @@ import (
 var wiretrue = &Server{
 	Name: "wiretrue", Kind: Ours,
 	What:  "this library: Server.Handler, Messages and Write, the defaults",
-	Serve: func(ln net.Listener, mode Mode) error { return serveWiretrue(ln, mode, wiretrueMessages) },
+	Serve: func(ln net.Listener, mode Mode) error { return serveWiretrue(ln, mode, echoMessages) },
 }
 
 var wiretrueLean = &Server{
 	Name: "wiretrue/lean", Kind: Ours,
 	What:  "this library: Server.Handler, ReadInto the same slice and Write",
-	Serve: func(ln net.Listener, mode Mode) error { return serveWiretrue(ln, mode, wiretrueInto) },
+	Serve: func(ln net.Listener, mode Mode) error { return serveWiretrue(ln, mode, echoInto) },
 }
 
-func serveWiretrue(ln net.Listener, mode Mode, read func(context.Context, *websocket.Conn, func(websocket.Message) error) error) error {
+func serveWiretrue(ln net.Listener, mode Mode, echo websocket.HandlerFunc) error {
 	s := new(websocket.Server)
 	switch mode {
 	case EchoTakeover:
@@ -29,47 +29,57 @@ func serveWiretrue(ln net.Listener, mode Mode, read func(context.Context, *webso
 		s.Compression = &websocket.Compression{NoContextTakeover: true, PeerNoContextTakeover: true}
 	}
 	var members room[*websocket.Conn]
-	return serveHTTP(ln, s.Handler(func(ctx context.Context, c *websocket.Conn) error {
+	return serveHTTP(ln, s.Handler(func(ctx context.Context, c *websocket.Conn) (err error) {
 		open()
-		defer func() { end(soak.Cause(c.Cause())) }()
-		if mode != Broadcast {
-			return read(ctx, c, func(m websocket.Message) error { return c.Write(ctx, m.Type, m.Data) })
+		if mode == Broadcast {
+			err = passOn(ctx, c, &members)
+		} else {
+			err = echo(ctx, c)
 		}
-		members.enter(c)
-		defer members.leave(c)
-		return read(ctx, c, func(m websocket.Message) error {
-			p, err := websocket.Prepare(m.Type, m.Data)
-			if err != nil {
-				return err
-			}
-			members.each(func(c *websocket.Conn) { c.WritePrepared(ctx, p) })
-			return nil
-		})
+		end(soak.Cause(c.Cause()))
+		return err
 	}).ServeHTTP)
 }
 
-func wiretrueMessages(ctx context.Context, c *websocket.Conn, f func(websocket.Message) error) error {
+func echoMessages(ctx context.Context, c *websocket.Conn) error {
 	for m, err := range c.Messages(ctx) {
-		if err == nil {
-			err = f(m)
-		}
 		if err != nil {
+			return err
+		}
+		if err := c.Write(ctx, m.Type, m.Data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func wiretrueInto(ctx context.Context, c *websocket.Conn, f func(websocket.Message) error) error {
+func echoInto(ctx context.Context, c *websocket.Conn) error {
 	var buf []byte
 	for {
 		typ, b, err := c.ReadInto(ctx, buf)
-		if err == nil {
-			err = f(websocket.Message{Type: typ, Data: b})
-		}
 		if err != nil {
+			return err
+		}
+		if err := c.Write(ctx, typ, b); err != nil {
 			return err
 		}
 		buf = b
 	}
+}
+
+// passOn sends what the connection sends to all members, of which it is one.
+func passOn(ctx context.Context, c *websocket.Conn, members *room[*websocket.Conn]) error {
+	members.enter(c)
+	defer members.leave(c)
+	for m, err := range c.Messages(ctx) {
+		if err != nil {
+			return err
+		}
+		p, err := websocket.Prepare(m.Type, m.Data)
+		if err != nil {
+			return err
+		}
+		members.each(func(c *websocket.Conn) { c.WritePrepared(ctx, p) })
+	}
+	return nil
 }

@@ -39,7 +39,8 @@ func agree(t *testing.T, server, client *Options, budget *Budget) (s, c *State) 
 func receive(t *testing.T, d *State, r *wire.Receiver, b []byte, now int64) (message []byte) {
 	t.Helper()
 	for {
-		ev, n := r.Next(b)
+		var ev wire.Event
+		n := r.Next(b, &ev)
 		b = b[n:]
 		if !ev.Broken.Clean() {
 			t.Fatalf("broken: %v", ev.Broken)

@@ -17,14 +17,20 @@ func Key(nonce [16]byte) string { return base64.StdEncoding.EncodeToString(nonce
 
 // ValidKey reports whether key is the base64 form of 16 bytes.
 func ValidKey(key string) bool {
-	nonce, err := base64.StdEncoding.Strict().DecodeString(key)
-	return err == nil && len(nonce) == 16 && len(key) == 24 // the decoder skips line ends
+	var nonce [18]byte
+	if len(key) != 24 {
+		return false
+	}
+	n, err := strictBase64.Decode(nonce[:], []byte(key))
+	return err == nil && n == 16 // fewer when the decoder has skipped line ends
 }
+
+var strictBase64 = base64.StdEncoding.Strict()
 
 // Accept returns the Sec-WebSocket-Accept that answers key: the base64 form of
 // the 20 bytes of SHA-1 over key and GUID (RFC 6455 4.2.2).
 func Accept(key string) string {
-	sum := sha1.Sum([]byte(key + GUID))
+	sum := sha1.Sum(append(append(make([]byte, 0, 64), key...), GUID...))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 

@@ -21,12 +21,14 @@ type effort struct {
 	lazy  int // below this length, see whether the next byte starts a better match
 	good  int // from this length on, look at eight fewer
 	nice  int // from this length on, look no further
+
+	patience uint // logarithm of the searches in vain behind which one more position is left out
 }
 
 var efforts = [...]effort{
-	Default: {depth: 15, short: 48, lazy: 24, good: 12, nice: 96},
+	Default: {depth: 16, short: 48, lazy: 24, good: 12, nice: 96, patience: 2},
 	Fastest: {},
-	Best:    {depth: 512, short: 512, lazy: maxMatch, good: maxMatch, nice: maxMatch},
+	Best:    {depth: 512, short: 512, lazy: maxMatch, good: maxMatch, nice: maxMatch, patience: 5},
 }
 
 // depthFor is the depth for a part of n bytes: the fewer, the deeper.

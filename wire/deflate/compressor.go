@@ -26,7 +26,7 @@ type effort struct {
 }
 
 var efforts = [...]effort{
-	Default: {depth: 16, short: 48, lazy: 24, good: 12, nice: 96, patience: 2},
+	Default: {depth: 18, short: 48, lazy: 24, good: 16, nice: 96, patience: 2},
 	Fastest: {},
 	Best:    {depth: 512, short: 512, lazy: maxMatch, good: maxMatch, nice: maxMatch, patience: 5},
 }

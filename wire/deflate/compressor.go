@@ -33,7 +33,7 @@ var efforts = [...]effort{
 
 // depthFor is the depth for a part of n bytes: the fewer, the deeper.
 func (e effort) depthFor(n int) int {
-	return min(max(e.depth, 8192/max(n, 1)), e.short)
+	return min(max(e.depth, 10_000/max(n, 1)), e.short)
 }
 
 // Compressor turns the messages of one direction of a connection into DEFLATE

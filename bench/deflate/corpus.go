@@ -35,6 +35,8 @@ func corpora() []corpus {
 		{"random 64 KiB", many(20, noise(1<<16))},
 		{"vehicles", many(3000, vehicles())},
 		{"rpc", many(1500, rpc)},
+		{"graphql", many(1000, graphql)},
+		{"stanzas", many(3000, stanza)},
 	}
 }
 
@@ -221,6 +223,39 @@ func rpc(rng *rand.Rand, i int) []byte {
 	}
 	b.WriteString(`]}}`)
 	return b.Bytes()
+}
+
+// graphql is a page of a list, as a query gets it. It has its own source.
+func graphql(_ *rand.Rand, i int) []byte {
+	rng := rand.New(rand.NewPCG(2015, uint64(i)))
+	var b bytes.Buffer
+	b.WriteString(`{"data":{"repository":{"issues":{"edges":[`)
+	for k := range 1 + rng.IntN(5) {
+		if k > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"cursor":"Y3Vyc29yOnYyOpHO%05d","node":{"number":%d,"title":"%s %s %s","state":"%s","author":{"login":"%s"},"comments":{"totalCount":%d},"labels":["%s"],"updatedAt":"2026-11-%02dT%02d:%02d:%02dZ"}}`,
+			rng.IntN(100000), 9000+i-k, zipf(rng, english), zipf(rng, english), zipf(rng, english), pick(rng, []string{"OPEN", "CLOSED", "MERGED"}),
+			pick(rng, people), rng.IntN(40), pick(rng, rooms), 1+rng.IntN(28), rng.IntN(24), rng.IntN(60), rng.IntN(60))
+	}
+	fmt.Fprintf(&b, `],"pageInfo":{"hasNextPage":%t,"endCursor":"Y3Vyc29yOnYyOpHO%05d"}}}},"extensions":{"cost":{"requested":%d}}}`, rng.IntN(3) > 0, rng.IntN(100000), rng.IntN(900))
+	return b.Bytes()
+}
+
+// stanza is one of XMPP. It has its own source.
+func stanza(_ *rand.Rand, i int) []byte {
+	rng := rand.New(rand.NewPCG(6120, uint64(i)))
+	from := fmt.Sprintf("%s@example.org/%08x", pick(rng, people), 0x9d2c5680*uint32(rng.IntN(20)+1))
+	switch rng.IntN(4) {
+	case 0:
+		return fmt.Appendf(nil, `<presence xmlns="jabber:client" from="%s" to="%s@example.org"><show>%s</show><priority>%d</priority><c xmlns="http://jabber.org/protocol/caps" hash="sha-1" ver="%016x"/></presence>`,
+			from, pick(rng, people), pick(rng, states), rng.IntN(10), 0x94d049bb133111eb*uint64(rng.IntN(8)+1))
+	case 1:
+		return fmt.Appendf(nil, `<iq xmlns="jabber:client" type="result" id="%x" from="%s" to="%s@example.org"/>`, rng.Uint32(), from, pick(rng, people))
+	default:
+		return fmt.Appendf(nil, `<message xmlns="jabber:client" type="groupchat" id="%08x-%04x" from="%s" to="%s@rooms.example.org"><body>%s</body><stanza-id xmlns="urn:xmpp:sid:0" id="%d" by="%s@rooms.example.org"/></message>`,
+			rng.Uint32(), rng.Uint32()&0xffff, from, pick(rng, rooms), chat(rng, i), 1763800000000000+int64(i)*271828, pick(rng, rooms))
+	}
 }
 
 func noise(n int) func(*rand.Rand, int) []byte {

@@ -60,6 +60,27 @@ func (b *block) reset() {
 
 func (b *block) full() bool { return len(b.symbols) >= blockSymbols }
 
+// addLiterals and addMatch add to the block, and count the symbols that it takes.
+func (b *block) addLiterals(p []byte) {
+	t := b.codes
+	for _, l := range p {
+		b.symbols = append(b.symbols, uint16(l))
+		t.litLen.counts[l]++
+		t.marks[l>>6] |= 1 << (l & 63)
+	}
+}
+
+func (b *block) addMatch(length, dist int) {
+	b.symbols = append(b.symbols, uint16(length)|isMatch, uint16(dist-1))
+	t := b.codes
+	l := lengthSymbol + uint(lengthSymbols[uint8(length-minMatch)])
+	t.litLen.counts[l]++
+	t.marks[lengthSymbol>>6] |= 1 << (l & 63)
+	d := distanceSymbol(uint16(dist - 1))
+	t.distance.counts[d]++
+	t.distanceMarks |= 1 << (d & 63)
+}
+
 // blockBytes returns what the block stands for, nil if it is no longer there.
 func (c *Compressor) blockBytes() []byte {
 	if c.from < 0 {
@@ -196,12 +217,10 @@ func (b *block) appendSymbols(dst []byte, litLenCodes, distanceCodes []uint32) [
 	acc, n := b.bits, b.nbits
 	symbols := b.symbols
 	for i := 0; i < len(symbols); i++ {
-		if n >= 16 { // a match takes at most 48 bits
-			binary.LittleEndian.PutUint64(out[w:], acc)
-			w += int(n >> 3)
-			acc >>= n &^ 7 & 63
-			n &= 7
-		}
+		binary.LittleEndian.PutUint64(out[w:], acc)
+		w += int(n >> 3)
+		acc >>= n &^ 7 & 63
+		n &= 7 // and a match takes at most 48
 		s := symbols[i]
 		if s < isMatch {
 			k := code(litLen[s&255])

@@ -21,17 +21,19 @@ type effort struct {
 	lazy  int // below this length, see whether the next byte starts a better match
 	good  int // from this length on, look at eight fewer
 	nice  int // from this length on, look no further
+
+	patience uint // logarithm of the searches in vain behind which one more position is left out
 }
 
 var efforts = [...]effort{
-	Default: {depth: 15, short: 48, lazy: 24, good: 12, nice: 96},
+	Default: {depth: 18, short: 48, lazy: 24, good: 16, nice: 96, patience: 2},
 	Fastest: {},
-	Best:    {depth: 512, short: 512, lazy: maxMatch, good: maxMatch, nice: maxMatch},
+	Best:    {depth: 512, short: 512, lazy: maxMatch, good: maxMatch, nice: maxMatch, patience: 5},
 }
 
 // depthFor is the depth for a part of n bytes: the fewer, the deeper.
 func (e effort) depthFor(n int) int {
-	return min(max(e.depth, 8192/max(n, 1)), e.short)
+	return min(max(e.depth, 10_000/max(n, 1)), e.short)
 }
 
 // Compressor turns the messages of one direction of a connection into DEFLATE
@@ -140,7 +142,7 @@ func (c *Compressor) Compact() {
 // most a window. With SetHistory it lets many connections share a few
 // Compressors, each keeping only its history between messages.
 func (c *Compressor) AppendHistory(dst []byte) []byte {
-	return appendWindow(dst, c.history(), c.window)
+	return appendWindow(dst, c.window, c.history())
 }
 
 // SetHistory is Reset, and then makes history the bytes that the next message
@@ -176,16 +178,23 @@ func (c *Compressor) Skip(p []byte) {
 // bytes stay.
 func slide(history, p []byte, window int) []byte {
 	keep := history[max(0, len(history)+len(p)-window):]
-	return appendWindow(history[:copy(history, keep)], p, window)
+	return appendWindow(history[:copy(history, keep)], window, p)
 }
 
-// appendWindow appends p to dst, which it makes larger in steps that end at a
+// appendWindow appends parts to dst, which it makes larger in steps that end at a
 // window: a history may be kept for long.
-func appendWindow(dst, p []byte, window int) []byte {
-	if n := len(dst) + len(p); n > cap(dst) {
+func appendWindow(dst []byte, window int, parts ...[]byte) []byte {
+	n := len(dst)
+	for _, p := range parts {
+		n += len(p)
+	}
+	if n > cap(dst) {
 		dst = append(make([]byte, 0, max(n, min(2*n, window))), dst...)
 	}
-	return append(dst, p...)
+	for _, p := range parts {
+		dst = append(dst, p...)
+	}
+	return dst
 }
 
 // Size returns the bytes of memory held now.

@@ -22,7 +22,9 @@ type dynamicTables struct {
 func (d *Decompressor) decode(in []byte) (n int) {
 	var ok bool
 	for d.err == nil {
-		n = d.refill(in, n)
+		if d.state != inStored {
+			n = d.refill(in, n)
+		}
 		switch d.state {
 		case atBlock:
 			if d.lastBlock {
@@ -114,6 +116,10 @@ func (d *Decompressor) startBlock(n int) {
 }
 
 func (d *Decompressor) copyStored(in []byte, n int) int {
+	if back := int(d.nbits / 8); back <= n { // to copy them with the others
+		n -= back
+		d.bits, d.nbits = 0, 0
+	}
 	for d.storedLeft > 0 && d.nbits > 0 && d.w < d.stop {
 		d.buf[d.w] = byte(d.bits)
 		d.w++

@@ -86,14 +86,15 @@ func (d *Decompressor) decodeSymbols(in []byte, n int) int {
 		}
 		dsize := f & entryBitsMask
 		dist := int(f>>16) + int(rest&(1<<dsize-1)>>(f>>8&15))
-		if f&entryBase == 0 || dist > w || dist > d.window {
+		from := d.source(w, dist)
+		if f&entryBase == 0 || from < 0 || dist > d.window {
 			d.hold(bits, nbits, w)
 			d.failMatch(f, dist, n)
 			return n
 		}
 		bits = rest >> dsize
 		nbits -= uint(size + dsize)
-		copyMatch(buf, w, dist, length)
+		d.copyMatch(w, from, dist, length)
 		w += length
 	}
 	d.hold(bits, nbits, w)
@@ -150,12 +151,13 @@ func (d *Decompressor) symbol(n int) bool {
 		return false
 	}
 	dist := int(f>>16) + int(rest&(1<<dsize-1)>>(f>>8&15))
-	if f&entryBase == 0 || dist > d.w || dist > d.window {
+	from := d.source(d.w, dist)
+	if f&entryBase == 0 || from < 0 || dist > d.window {
 		d.failMatch(f, dist, n)
 		return false
 	}
 	d.drop(size + dsize)
-	copyMatch(d.buf, d.w, dist, length)
+	d.copyMatch(d.w, from, dist, length)
 	d.w += length
 	return true
 }
@@ -171,10 +173,22 @@ func (d *Decompressor) failMatch(f uint32, dist, n int) {
 	}
 }
 
-// copyMatch appends a match to buf[:w]. It may write up to 15 bytes behind it.
-func copyMatch(buf []byte, w, dist, length int) {
+// source is where a match begins in buf: in this lap or in the lap before, which
+// makes no branch. It is negative if there is no such place.
+func (d *Decompressor) source(w, dist int) int {
 	from := w - dist
+	return from + d.lap&(from>>63)
+}
+
+// copyMatch appends a match to what ends at w. It may write up to 15 bytes behind
+// it.
+func (d *Decompressor) copyMatch(w, from, dist, length int) {
+	buf := d.buf
 	switch {
+	case from+length > d.lap && from > w:
+		// It goes on at the beginning of this lap.
+		n := copy(buf[w:], buf[from:d.lap])
+		d.copyMatch(w+n, 0, dist, length-n)
 	case dist >= 8 && length <= 16:
 		// Word by word: each word is complete before it is read.
 		binary.LittleEndian.PutUint64(buf[w:w+8], binary.LittleEndian.Uint64(buf[from:from+8]))

@@ -22,8 +22,9 @@ type Decompressor struct {
 	// a dynamic block, from there to the message's end.
 	Pool Pool
 
-	buf    []byte // history, then what is being delivered; nil until needed
-	w      int    // end of what was written to buf
+	buf    []byte // written to from its beginning to its end, lap by lap; nil until needed
+	w      int    // end of what was written in this lap
+	lap    int    // end of what was written in the lap before, more than a window; 0: no such
 	stop   int    // begin no symbol in buf from here on
 	window int    // bytes
 
@@ -54,7 +55,8 @@ const (
 )
 
 // Sizes of the buffer behind the window and its spare room. A piece of output is
-// at most spare bytes; the margin lets matches be copied in words.
+// at most spare bytes, and where it goes in a new lap, nothing of the window stands;
+// the margin lets matches be copied in words.
 const (
 	decoderMargin  = 16
 	decoderReserve = maxStep + decoderMargin
@@ -133,7 +135,7 @@ func (d *Decompressor) startMessage() {
 // memory.
 func (d *Decompressor) Reset() {
 	d.startMessage()
-	d.w = 0
+	d.w, d.lap = 0, 0
 }
 
 // Compact gives back all memory but the history, at most a window. The next
@@ -142,8 +144,9 @@ func (d *Decompressor) Compact() {
 	if !d.betweenMessages() {
 		return
 	}
-	d.buf = append([]byte(nil), d.history()...)
-	d.w = len(d.buf)
+	older, newer := d.history()
+	d.buf = append(append(make([]byte, 0, len(older)+len(newer)), older...), newer...)
+	d.w, d.lap = len(d.buf), 0
 	d.litLen, d.distance, d.dynamic = nil, nil, nil
 }
 
@@ -155,11 +158,16 @@ func (d *Decompressor) betweenMessages() bool {
 // most a window. With SetHistory it lets many connections share a few
 // Decompressors, each keeping only its history between messages.
 func (d *Decompressor) AppendHistory(dst []byte) []byte {
-	return appendWindow(dst, d.history(), d.window)
+	older, newer := d.history()
+	return appendWindow(dst, d.window, older, newer)
 }
 
-func (d *Decompressor) history() []byte {
-	return d.buf[max(0, d.w-d.window):d.w]
+// history is what stands of it in the lap before, and in this.
+func (d *Decompressor) history() (older, newer []byte) {
+	if d.lap > 0 {
+		older = d.buf[d.lap-max(0, d.window-d.w) : d.lap]
+	}
+	return older, d.buf[max(0, d.w-d.window):d.w]
 }
 
 // SetHistory is Reset, and then makes history the bytes that the next message
@@ -184,11 +192,11 @@ func (d *Decompressor) makeRoom() {
 	full := d.window + spare + decoderReserve
 	if len(d.buf) < full {
 		buf := make([]byte, full)
-		d.w = copy(buf, d.history())
+		d.w = copy(buf, d.buf[:d.w])
 		d.buf = buf
 	}
-	if full-d.w < spare/4+decoderReserve {
-		d.w = copy(d.buf, d.history())
+	if full-d.w < 3*spare/4+decoderReserve {
+		d.w, d.lap = 0, d.w
 	}
 	d.stop = min(full-decoderReserve, d.w+spare-maxStep)
 }

@@ -1,6 +1,9 @@
 package deflate
 
-import "unsafe"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
 // blockCodes is what appendBlock works with.
 type blockCodes struct {
@@ -40,22 +43,6 @@ func (t *blockCodes) clear() {
 	clear(t.litLen.counts)
 	clear(t.distance.counts)
 	t.marks, t.distanceMarks = [len(t.marks)]uint64{}, 0
-}
-
-// countLiteral and countMatch count what parse finds, where it is known already
-// which of the two it is.
-func (t *blockCodes) countLiteral(b byte) {
-	t.litLen.counts[b]++
-	t.marks[b>>6] |= 1 << (b & 63)
-}
-
-func (t *blockCodes) countMatch(length int, distance uint16) {
-	l := lengthSymbol + uint(lengthSymbols[uint8(length-minMatch)])
-	t.litLen.counts[l]++
-	t.marks[lengthSymbol>>6] |= 1 << (l & 63)
-	d := distanceSymbol(distance)
-	t.distance.counts[d]++
-	t.distanceMarks |= 1 << (d & 63)
 }
 
 // collect ends the counting.
@@ -193,9 +180,17 @@ func (b *block) appendDynamicHeader(dst []byte) []byte {
 	for _, s := range codeLengthOrder[:t.codeLens] {
 		dst = b.put(dst, uint32(t.header.lengths[s]), 3)
 	}
+	out, w := dst[:cap(dst)], len(dst)
+	acc, n := b.bits, b.nbits
 	for _, r := range t.runs {
-		k := code(t.header.counts[r&255])
-		dst = b.put(dst, k.bits()|uint32(r>>8)<<k.size(), k.size()+uint(codeLengthExtra[r&255]))
+		binary.LittleEndian.PutUint64(out[w:], acc)
+		w += int(n >> 3)
+		acc >>= n &^ 7 & 63
+		n &= 7
+		k := code(t.header.counts[r&31])
+		acc |= (uint64(k.bits()) | uint64(r>>8)<<(k.size()&63)) << n
+		n += k.size() + uint(codeLengthExtra[r&31])
 	}
-	return dst
+	b.bits, b.nbits = acc, n
+	return out[:w]
 }

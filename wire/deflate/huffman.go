@@ -173,6 +173,7 @@ func (a *alphabet) share(least uint32, limit int) bool {
 	sum := uint32(0)
 	for _, p := range a.present {
 		l := log2Of(max(p>>9, least))
+		a.lengths[p&511] = uint8(l)
 		cells[l&255]++
 		occupied[l&15] |= 1 << (l >> 4 & 15)
 		sum += 1 << (l >> 4 & 15)
@@ -192,12 +193,10 @@ func (a *alphabet) share(least uint32, limit int) bool {
 	}
 	longest := 0
 	for _, p := range a.present {
-		l := log2Of(max(p>>9, least))
-		length := space - l>>4
-		if cell := &cells[l&255]; *cell > 0 {
-			*cell--
-			length--
-		}
+		l := a.lengths[p&511]
+		twice := min(cells[l], 1)
+		cells[l] -= twice
+		length := space - int(l>>4) - int(twice)
 		a.lengths[p&511] = uint8(length)
 		longest = max(longest, length)
 	}

@@ -32,7 +32,7 @@ type matcher struct {
 	prev  []uint16 // by position: the one before with the same hash
 }
 
-const bufMargin = 8 // so that a word can be read at any index
+const bufMargin = 16 // so that two words can be read at any index
 
 // spare is the room in buf behind a window. The less there is, the more often
 // the window is moved to the front, which hardly shows: a copy is fast.
@@ -135,17 +135,34 @@ func (c *Compressor) enter(limit int) {
 	}
 }
 
-// matchLen counts the bytes at the start of b that a, no shorter, has too.
-func matchLen(a, b []byte) int {
-	n := 0
-	for len(b)-n >= 8 {
-		if x := load64(a, n) ^ load64(b, n); x != 0 {
-			return n + bits.TrailingZeros64(x)>>3
+// enterAhead enters i and some positions behind it at once, which is faster than
+// one by one. Since a search follows the chain from i, it does not meet those. After
+// many misses it enters i alone, and those left out before it stay out.
+func (c *Compressor) enterAhead(i int) {
+	if c.misses > manyMisses {
+		c.hashed = i
+		c.enter(i + 1)
+		return
+	}
+	c.enter(i + min(64, c.window/16))
+}
+
+// matchLen counts the bytes from b on that are the same from a on, before it, up
+// to most. Two words of them are compared in any case.
+func matchLen(buf []byte, a, b, most int) int {
+	x := load64(buf, a) ^ load64(buf, b)
+	y := load64(buf, a+8) ^ load64(buf, b+8)
+	n := bits.TrailingZeros64(x) >> 3
+	if x == 0 {
+		n = 8 + bits.TrailingZeros64(y)>>3
+	}
+	if n == 16 {
+		for ; n < most; n += 8 {
+			if x := load64(buf, a+n) ^ load64(buf, b+n); x != 0 {
+				n += bits.TrailingZeros64(x) >> 3
+				break
+			}
 		}
-		n += 8
 	}
-	for n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
+	return min(n, most)
 }

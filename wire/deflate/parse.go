@@ -2,8 +2,8 @@ package deflate
 
 import "math/bits"
 
-// manyMisses is after how many vain searches in a row the search begins to
-// leave out positions, ever more of them: the bytes may be incompressible.
+// manyMisses is after how many vain searches in a row positions that are left
+// out are not entered into the tables either: the bytes may be incompressible.
 const manyMisses = 128
 
 // looksRandom guesses from three samples of p whether its bytes are
@@ -16,8 +16,16 @@ func looksRandom(p []byte) bool {
 		return false
 	}
 	for quarter := 1; quarter <= 3; quarter++ {
+		s := p[len(p)/4*quarter:][:sample]
+		all := uint64(0)
+		for i := 0; i < sample; i += 8 {
+			all |= load64(s, i)
+		}
+		if all&0x8080808080808080 == 0 {
+			return false // ASCII
+		}
 		var seen [4]uint64
-		for _, b := range p[len(p)/4*quarter:][:sample] {
+		for _, b := range s {
 			seen[b>>6] |= 1 << (b & 63)
 		}
 		different := 0
@@ -35,127 +43,113 @@ func looksRandom(p []byte) bool {
 // somewhat beyond it, or until the block is full.
 //
 // A match is not taken at once: while it is short, the next byte may start a
-// better one, and then the byte before becomes a literal.
+// better one, and then the byte before becomes a literal. The longer nothing is
+// found, the more positions are left out; a match that began at one of them is
+// found at a later one, and goes back to where it began.
 func (c *Compressor) parse(limit int) {
 	if c.prev == nil {
 		c.parseFast(limit)
 		return
 	}
 	c.enter(c.at)
-	buf, head, prev := c.buf, c.head, c.prev
-	mask := uint16(len(prev) - 1)
-	symbols, codes := c.symbols, c.codes
-	i, end := c.at, c.end
-	misses := c.misses
-	length, dist := 0, 0 // the match at i-1 that waits; none if dist is 0
-	for {
-		depth := c.depth
-		best, bestDist := 3, 0
-		if dist != 0 {
-			best = length - 1
-			depth = c.lazyDepth
-		} else if i >= limit || len(symbols) >= blockSymbols {
-			break
+	i, start := c.at, c.at // start: of the literals that are not in the block yet
+	for i < limit && len(c.symbols)+i-start < blockSymbols {
+		length, dist := c.search(i, 3, c.depth)
+		if dist == 0 {
+			c.misses++
+			i = min(i+1+min(c.misses>>c.effort.patience, 31), limit, start+blockSymbols-len(c.symbols))
+			continue
 		}
-
-		// Look for a match at i that is longer than best.
-		longest := min(end-i, maxMatch)
-		if longest > best {
-			v := load32(buf, i)
-			pos := c.base + uint16(i)
-			h := &head[hash4(v, c.shift)&uint32(len(head)-1)]
-			d := pos - *h
-			prev[pos&mask] = *h
-			*h = pos
-			c.hashed = i + 1
-			reach := uint(min(i-c.oldest, c.window))
-			tail := load32(buf, i+best-3)
-			for uint(d)-1 < reach {
-				next := pos - prev[(pos-d)&mask]
-				from := i - int(d)
-				if load32(buf, from+best-3) == tail && load32(buf, from) == v {
-					n := 4 + matchLen(buf[from+4:], buf[i+4:i+longest])
-					if n > best {
-						best, bestDist = n, int(d)
-						if n >= c.effort.nice || n >= longest {
-							break
-						}
-						tail = load32(buf, i+best-3)
-						if n >= c.effort.good {
-							depth -= 8
-						}
-					}
-				}
-				depth--
-				if depth <= 0 || next <= d {
-					break
-				}
-				d = next
+		c.misses = 0
+		for length < c.lazy && i+1 < limit && len(c.symbols)+i-start+3 < blockSymbols {
+			better, far := c.search(i+1, length-1, c.lazyDepth)
+			if far == 0 || 4*better-bits.Len(uint(far)) <= 4*length-bits.Len(uint(dist))+1 {
+				break
 			}
+			i, length, dist = i+1, better, far
 		}
-
-		switch {
-		case dist != 0 && (bestDist == 0 || 4*best-bits.Len(uint(bestDist)) <= 4*length-bits.Len(uint(dist))+1):
-			// The match that waited it is.
-			symbols = append(symbols, uint16(length)|isMatch, uint16(dist-1))
-			codes.countMatch(length, uint16(dist-1))
-			i += length - 1
-			dist = 0
-			c.enter(i)
-		case bestDist == 0:
-			n := 1
-			misses++
-			if misses > manyMisses {
-				n = min(1+(misses-manyMisses)>>5, limit-i, blockSymbols-len(symbols))
-			}
-			for _, b := range buf[i : i+n] {
-				symbols = append(symbols, uint16(b))
-				codes.countLiteral(b)
-			}
-			i += n
-		default:
-			misses = 0
-			if dist != 0 {
-				symbols = append(symbols, uint16(buf[i-1]))
-				codes.countLiteral(buf[i-1])
-			}
-			length, dist = best, bestDist
-			i++
-			if length >= c.lazy || i >= limit || len(symbols)+3 >= blockSymbols {
-				symbols = append(symbols, uint16(length)|isMatch, uint16(dist-1))
-				codes.countMatch(length, uint16(dist-1))
-				i += length - 1
-				dist = 0
-				c.enter(i)
-			}
+		for i > start && i-dist > c.oldest && c.buf[i-1] == c.buf[i-dist-1] && length < maxMatch {
+			i--
+			length++
 		}
+		c.addLiterals(c.buf[start:i])
+		c.addMatch(length, dist)
+		i += length
+		start = i
 	}
-	c.symbols, c.misses = symbols, misses
-	c.enter(i)
+	c.addLiterals(c.buf[start:i])
 	c.at = i
+}
+
+// search looks for the longest match at i of more than best bytes, at least 3,
+// among the last depth occurrences of the four there. dist is 0 if there is none.
+func (c *Compressor) search(i, best, depth int) (length, dist int) {
+	longest := min(c.end-i, maxMatch)
+	if longest <= best {
+		return 0, 0
+	}
+	if i >= c.hashed {
+		c.enterAhead(i)
+	}
+	buf, prev := c.buf, c.prev
+	mask := uint16(len(prev) - 1)
+	reach := min(i-c.oldest, c.window)
+	pos := c.base + uint16(i)
+	p := prev[pos&mask]
+	last := 0
+	for {
+		// The next occurrence that agrees in the last four bytes of a better match.
+		ends := buf[best-3:]
+		end := load32(ends, i)
+		d := int(pos - p)
+		for {
+			if uint(d-last-1) >= uint(reach-last) {
+				return best, dist
+			}
+			p = prev[p&mask]
+			if load32(ends, i-d) == end {
+				break
+			}
+			if depth--; depth <= 0 {
+				return best, dist
+			}
+			last = d
+			d = int(pos - p)
+		}
+		if n := matchLen(buf, i-d, i, longest); n > best {
+			best, dist = n, d
+			if n >= c.effort.nice || n >= longest {
+				return best, dist
+			}
+			if n >= c.effort.good {
+				depth -= 8
+			}
+		}
+		if depth--; depth <= 0 {
+			return best, dist
+		}
+		last = d
+	}
 }
 
 // parseFast takes the first match that comes.
 func (c *Compressor) parseFast(limit int) {
 	c.enter(c.at)
 	buf, head := c.buf, c.head
-	symbols, codes := c.symbols, c.codes
 	i, end := c.at, c.end
 	misses := c.misses
-	for i < limit && len(symbols) < blockSymbols {
+	for i < limit && len(c.symbols) < blockSymbols {
 		if longest := min(end-i, maxMatch); longest >= 4 {
 			v := load32(buf, i)
 			pos := c.base + uint16(i)
 			h := &head[hash4(v, c.shift)&uint32(len(head)-1)]
-			d := pos - *h
+			d := int(pos - *h)
 			*h = pos
 			c.hashed = i + 1
-			from := i - int(d)
-			if uint(d)-1 < uint(min(i-c.oldest, c.window)) && load32(buf, from) == v {
+			if uint(d)-1 < uint(min(i-c.oldest, c.window)) && load32(buf, i-d) == v {
 				misses = 0
-				n := 4 + matchLen(buf[from+4:], buf[i+4:i+longest])
-				symbols = append(symbols, uint16(n)|isMatch, d-1)
-				codes.countMatch(n, d-1)
+				n := matchLen(buf, i-d, i, longest)
+				c.addMatch(n, d)
 				i += n
 				c.enter(i)
 				continue
@@ -164,15 +158,12 @@ func (c *Compressor) parseFast(limit int) {
 		misses++
 		n := 1
 		if misses > manyMisses {
-			n = min(1+(misses-manyMisses)>>5, limit-i, blockSymbols-len(symbols))
+			n = min(1+(misses-manyMisses)>>5, limit-i, blockSymbols-len(c.symbols))
 		}
-		for _, b := range buf[i : i+n] {
-			symbols = append(symbols, uint16(b))
-			codes.countLiteral(b)
-		}
+		c.addLiterals(buf[i : i+n])
 		i += n
 	}
-	c.symbols, c.misses = symbols, misses
+	c.misses = misses
 	c.enter(i)
 	c.at = i
 }

@@ -213,6 +213,14 @@ type connContext struct {
 	request         keptRequest
 }
 
+// contextOf returns the context of the handler of a connection that the request
+// has opened.
+func contextOf(c *Conn, r *http.Request) context.Context {
+	ctx := &connContext{Context: context.WithoutCancel(r.Context()), c: c}
+	ctx.request.keep(r)
+	return ctx
+}
+
 type requestKey struct{}
 
 // RequestFrom returns the request that opened the connection, from the context

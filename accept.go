@@ -76,6 +76,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, subpro
 	if refused != nil {
 		return nil, nil, nil, refuse(w, r, opts, refused)
 	}
+	a.respond()
 	if opts.Trace != nil {
 		a.handshake = traceOf(r, begun)
 	}
@@ -155,13 +156,13 @@ func choose(mine, theirs []string) string {
 	return ""
 }
 
-// unserved says why there is no service for a client.
-func unserved(offered, served []string) string {
+// unserved refuses a client for which there is no service.
+func unserved(offered, served []string) *HandshakeError {
 	what := "no subprotocol was offered"
 	if len(offered) > 0 {
 		what = fmt.Sprintf("no service for the subprotocols %q", offered)
 	}
-	return fmt.Sprintf("%s; the services here are %q", what, served)
+	return &HandshakeError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("%s; the services here are %q", what, served)}
 }
 
 // seenOf says what the request had where the rule expects something else.

@@ -27,6 +27,7 @@ type Accepted struct {
 	Request []byte
 
 	opts      *AcceptOptions
+	key       string // of the request
 	deflation *deflation.State
 	handshake *HandshakeTrace // what is known of it, if there is a Trace
 }
@@ -38,38 +39,55 @@ type Accepted struct {
 //
 // o must not change while the connection lives.
 func (o *AcceptOptions) Answer(r *handshake.Request, secure bool) (a *Accepted, refused *HandshakeError) {
-	return o.answer(r, secure, o.Subprotocols, func(string) bool { return true })
+	if a, refused = o.answer(r, secure, o.Subprotocols, func(string) bool { return true }); refused != nil {
+		return nil, refused
+	}
+	a.respond()
+	return a, nil
 }
 
-// answer is Answer for the subprotocols, of which those are refused that
-// nothing serves.
+// answer is Answer up to the response, for the subprotocols, of which those are
+// refused that nothing serves.
 func (o *AcceptOptions) answer(r *handshake.Request, secure bool, subprotocols []string, served func(subprotocol string) bool) (*Accepted, *HandshakeError) {
+	offer, refused := o.judge(r, secure)
+	if refused != nil {
+		return nil, refused
+	}
+	a := &Accepted{Subprotocol: choose(subprotocols, offer.Subprotocols), opts: o, key: offer.Key}
+	if !served(a.Subprotocol) {
+		return nil, unserved(offer.Subprotocols, subprotocols)
+	}
+	a.deflation = o.Compression.choose(offer.Extensions, o.QueuePolicy)
+	if o.Trace != nil {
+		a.Request, a.handshake = requestHead(r), &HandshakeTrace{Server: true, Begun: time.Now()}
+	}
+	return a, nil
+}
+
+// judge returns what the request offers, if it keeps the rules and the options
+// make sense.
+func (o *AcceptOptions) judge(r *handshake.Request, secure bool) (handshake.Offer, *HandshakeError) {
 	offer, broken := r.Offer()
 	if !o.AnyOrigin && !r.OriginAllowed(secure, o.Origins) {
 		broken.Add(rfc.OriginAllowed)
 	}
 	if rule := broken.Fatal(); rule != 0 {
-		return nil, &HandshakeError{Rule: rule, Broken: broken, Status: rule.Info().Status, Detail: seenOf(rule, r)}
+		return offer, &HandshakeError{Rule: rule, Broken: broken, Status: rule.Info().Status, Detail: seenOf(rule, r)}
 	}
 	if err := o.validate(); err != nil {
-		return nil, &HandshakeError{Status: http.StatusInternalServerError, Err: err}
+		return offer, &HandshakeError{Status: http.StatusInternalServerError, Err: err}
 	}
-	a := &Accepted{Subprotocol: choose(subprotocols, offer.Subprotocols), opts: o}
-	if !served(a.Subprotocol) {
-		return nil, &HandshakeError{
-			Status: http.StatusBadRequest,
-			Detail: unserved(offer.Subprotocols, subprotocols),
-		}
-	}
+	return offer, nil
+}
+
+// respond writes the Response. It is no part of answer, so that the two share
+// the stack, most of which net/http has used.
+func (a *Accepted) respond() {
 	agreed := handshake.Agreement{Subprotocol: a.Subprotocol}
-	if a.deflation = o.Compression.choose(offer.Extensions, o.QueuePolicy); a.deflation != nil {
+	if a.deflation != nil {
 		agreed.Extensions = []handshake.Extension{a.deflation.Response()}
 	}
-	a.Response = handshake.AppendSwitching(make([]byte, 0, 192), offer.Key, agreed, o.Header)
-	if o.Trace != nil {
-		a.Request, a.handshake = requestHead(r), &HandshakeTrace{Server: true, Begun: time.Now()}
-	}
-	return a, nil
+	a.Response = handshake.AppendSwitching(make([]byte, 0, 192), a.key, agreed, a.opts.Header)
 }
 
 // Conn returns the connection over nc, to which the Response has been written.

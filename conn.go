@@ -79,12 +79,12 @@ type Conn struct {
 	compactDue atomic.Bool // the one who reads is to reduce its window's memory
 
 	// Owned by the heartbeat.
-	pingedAt   int64
-	awaits     int64 // the wait for bytes that it saw last; see lastHeard
-	awaitsFrom int64 // when it saw it first
+	pingedAt int64
+	lastWait int64 // the wait for bytes that it saw last; see lastHeard
 
 	// Written by one side, read by any.
 	heard          lastHeard
+	silentUntil    atomic.Int64 // when a read last ended without a byte
 	over           atomic.Bool  // the connection has ended
 	more           atomic.Bool  // a whole frame was received behind the message that was read last
 	assembling     atomic.Int64 // since when a message is being assembled; 0: none is
@@ -211,6 +211,14 @@ type connContext struct {
 	context.Context // of the request, for its values
 	c               *Conn
 	request         keptRequest
+}
+
+// contextOf returns the context of the handler of a connection that the request
+// has opened.
+func contextOf(c *Conn, r *http.Request) context.Context {
+	ctx := &connContext{Context: context.WithoutCancel(r.Context()), c: c}
+	ctx.request.keep(r)
+	return ctx
 }
 
 type requestKey struct{}

@@ -76,17 +76,19 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, subprotocols []st
 	}()
 	c, err := accept(w, r, &s.AcceptOptions, subprotocols, func(name string) bool { return service(name) != nil })
 	if err != nil {
-		// The client was told, but not what is the program's own mistake.
-		if refused := new(HandshakeError); errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
-			s.logger().Error("websocket handler: accept", "remote", r.RemoteAddr, "error", err)
-		}
+		s.logRefusal(r, err)
 		return
 	}
 	running = true
 	s.conns.Add(c)
-	ctx := &connContext{Context: context.WithoutCancel(r.Context()), c: c}
-	ctx.request.keep(r)
-	go s.call(ctx, c, service(c.Subprotocol()))()
+	go s.call(contextOf(c, r), c, service(c.Subprotocol()))()
+}
+
+// logRefusal logs what the client was not told: the program's own mistake.
+func (s *Server) logRefusal(r *http.Request, err error) {
+	if refused := new(HandshakeError); errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
+		s.logger().Error("websocket handler: accept", "remote", r.RemoteAddr, "error", err)
+	}
 }
 
 // call returns what calls the function and closes the connection with what that

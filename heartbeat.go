@@ -179,18 +179,20 @@ func (c *Conn) beat() {
 // answer.
 func (c *Conn) watchSilence(at int64, interval time.Duration) (wait time.Duration) {
 	timeout := c.opts.pingTimeout()
-	awaits := c.heard.awaits()
-	if awaits != c.awaits {
-		c.awaits, c.awaitsFrom = awaits, at
+	// What the peer has sent may be unread, but for a read that has waited since
+	// the last beat or one that has ended without a byte.
+	silentUntil := c.silentUntil.Load()
+	if wait := c.heard.waits(); wait != 0 && wait == c.lastWait {
+		silentUntil = at
+	} else {
+		c.lastWait = wait
 	}
 	heard := c.heard.at()
 	if c.pingedAt > heard {
-		if awaits == 0 {
-			return timeout // what the peer has sent may be unread
-		}
-		unanswered := time.Duration(at - max(c.pingedAt, c.awaitsFrom))
+		unanswered := max(0, time.Duration(silentUntil-c.pingedAt))
 		if unanswered >= timeout {
 			c.cut(ErrPingTimeout)
+			return timeout
 		}
 		return timeout - unanswered
 	}
@@ -218,8 +220,8 @@ func (l *lastHeard) waited() { l.word.Store(l.word.Load()&^1 + 2) }
 
 func (l *lastHeard) at() int64 { return l.word.Load() >> 1 }
 
-// awaits returns what tells the wait that is under way from others; 0: none is.
-func (l *lastHeard) awaits() int64 {
+// waits returns what tells the wait that is under way from others; 0: none is.
+func (l *lastHeard) waits() int64 {
 	word := l.word.Load()
 	return word * (word & 1)
 }

@@ -46,6 +46,24 @@ func TestAPeerThatAnswersStays(t *testing.T) {
 	})
 }
 
+// A program that reads for a second at a time is told of a dead peer, too.
+func TestASilentPeerIsGivenUpBetweenShortReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := wstest.DialPeer(t, nil)
+		collect(p)
+		began := time.Now()
+		for c.Cause() == nil && time.Since(began) < 5*time.Minute {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			c.Read(ctx)
+			cancel()
+		}
+		wantLost(t, c, websocket.ErrPingTimeout)
+		if took := time.Since(began); took < 50*time.Second || took > 52*time.Second {
+			t.Errorf("given up after %v, want 50s and what a read lasts", took)
+		}
+	})
+}
+
 // A peer whose bytes the program does not read is not blamed for silence.
 func TestAProgramThatDoesNotReadKeepsItsPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -386,6 +386,7 @@ func (c *Conn) readFailed(err error) error {
 		// Of the context, the end or the heartbeat, or left by somebody on the
 		// transport.
 		c.heard.waited()
+		c.silentUntil.Store(now())
 		c.compactReading()
 		c.stopWatching()
 		c.transport.wake.clear(&c.transport)

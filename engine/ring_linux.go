@@ -22,6 +22,7 @@ type uring struct {
 	sqeMem  []byte
 	sqHead  *uint32
 	sqTail  *uint32
+	sqFlags *uint32
 	sqMask  uint32
 	sqes    unsafe.Pointer
 	entries uint32
@@ -75,11 +76,14 @@ const (
 	setupClamp        = 1 << 4
 	setupCQSize       = 1 << 3
 	setupSubmitAll    = 1 << 7
+	setupTaskrunFlag  = 1 << 9
 	setupSingleIssuer = 1 << 12
 	setupDeferTaskrun = 1 << 13
 
 	featSingleMmap = 1 << 0
 	featExtArg     = 1 << 8
+
+	sqTaskrun = 1 << 2
 
 	enterGetEvents = 1 << 0
 	enterExtArg    = 1 << 3
@@ -128,7 +132,7 @@ type uringParams struct {
 
 func newUring(entries uint32) (*uring, error) {
 	p := uringParams{
-		flags:     setupClamp | setupCQSize | setupSubmitAll | setupSingleIssuer | setupDeferTaskrun,
+		flags:     setupClamp | setupCQSize | setupSubmitAll | setupTaskrunFlag | setupSingleIssuer | setupDeferTaskrun,
 		cqEntries: 8 * entries,
 	}
 	fd, _, errno := syscall.RawSyscall(sysSetup, uintptr(entries), uintptr(unsafe.Pointer(&p)), 0)
@@ -151,7 +155,8 @@ func newUring(entries uint32) (*uring, error) {
 		return nil, err
 	}
 	at := func(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.rings[off])) }
-	r.sqHead, r.sqTail, r.sqMask, r.entries = at(p.sq.head), at(p.sq.tail), *at(p.sq.ringMask), p.sqEntries
+	r.sqHead, r.sqTail, r.sqFlags = at(p.sq.head), at(p.sq.tail), at(p.sq.flags)
+	r.sqMask, r.entries = *at(p.sq.ringMask), p.sqEntries
 	r.cqHead, r.cqTail, r.cqMask = at(p.cq.head), at(p.cq.tail), *at(p.cq.ringMask)
 	r.cqes, r.sqes = unsafe.Pointer(&r.rings[p.cq.cqes]), unsafe.Pointer(&r.sqeMem[0])
 	for i := range p.sqEntries { // each entry of the ring stands for itself
@@ -182,7 +187,7 @@ func (r *uring) close() {
 // kernel takes what is there first.
 func (r *uring) prepare() *sqe {
 	for r.tail-atomic.LoadUint32(r.sqHead) == r.entries {
-		r.enter(0, 0)
+		r.submit()
 	}
 	e := (*sqe)(unsafe.Add(r.sqes, uintptr(r.tail&r.sqMask)*unsafe.Sizeof(sqe{})))
 	*e = sqe{}
@@ -190,24 +195,35 @@ func (r *uring) prepare() *sqe {
 	return e
 }
 
-// enter submits what is prepared and waits for a number of completions, for so
-// long at most. A negative time is without end.
-func (r *uring) enter(completions int, d time.Duration) error {
-	atomic.StoreUint32(r.sqTail, r.tail)
-	submit := r.tail - atomic.LoadUint32(r.sqHead)
-	if completions == 0 || d == 0 {
-		if submit == 0 && completions == 0 {
-			return nil
+// enter submits what is prepared and waits for a completion, for so long at most.
+// A negative time is without end.
+//
+// What is submitted the kernel does in the call, which for many sends takes a
+// while. The runtime is told of a call only when there is nothing but to wait: it
+// would else take the processor away in the midst of the work.
+func (r *uring) enter(d time.Duration) error {
+	if r.tail != atomic.LoadUint32(r.sqHead) || atomic.LoadUint32(r.sqFlags)&sqTaskrun != 0 {
+		if err := r.submit(); err != nil {
+			return err
 		}
-		_, _, errno := syscall.RawSyscall6(sysEnter, uintptr(r.fd), uintptr(submit), 0, enterGetEvents, 0, 0)
-		return enterError(errno)
+	}
+	if d == 0 || r.next() != nil {
+		return nil
 	}
 	if r.arg.ts = 0; d > 0 {
 		r.timeout = syscall.NsecToTimespec(int64(d))
 		r.arg.ts = uint64(uintptr(unsafe.Pointer(&r.timeout)))
 	}
-	_, _, errno := syscall.Syscall6(sysEnter, uintptr(r.fd), uintptr(submit), uintptr(completions), enterGetEvents|enterExtArg,
+	_, _, errno := syscall.Syscall6(sysEnter, uintptr(r.fd), 0, 1, enterGetEvents|enterExtArg,
 		uintptr(unsafe.Pointer(&r.arg)), unsafe.Sizeof(r.arg))
+	return enterError(errno)
+}
+
+// submit gives the kernel what is prepared, and takes the completions that there
+// are.
+func (r *uring) submit() error {
+	atomic.StoreUint32(r.sqTail, r.tail)
+	_, _, errno := syscall.RawSyscall6(sysEnter, uintptr(r.fd), uintptr(r.tail-atomic.LoadUint32(r.sqHead)), 0, enterGetEvents, 0, 0)
 	return enterError(errno)
 }
 

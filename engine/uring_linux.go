@@ -77,7 +77,7 @@ func (u *ioUring) probe() error {
 	closeFD(pair[1])
 	u.receive(pair[0], 0)
 	for received := 0; ; {
-		if err := u.ring.enter(1, time.Second); err != nil {
+		if err := u.ring.enter(time.Second); err != nil {
 			return err
 		}
 		c := u.ring.next()
@@ -262,7 +262,7 @@ func (u *ioUring) wait(d time.Duration) {
 			u.accept(ln)
 		}
 	}
-	u.ring.enter(1, d)
+	u.ring.enter(d)
 	u.loop.woken()
 	free := 0
 	for c := u.ring.next(); c != nil; c = u.ring.next() {

@@ -163,7 +163,7 @@ func (t *turn) payEnd(c *Conn) {
 		}()
 	}
 	if c.closed {
-		c.server.conns.Leave(c)
+		c.server().conns.Leave(c)
 	}
 }
 
@@ -192,7 +192,6 @@ func (t *turn) drop(c *Conn) {
 	}
 	c.phase = gone
 	c.rare, c.partial = nil, nil
-	t.loop.wheel.remove(c)
 	c.mu.Lock()
 	c.ended = true
 	c.abandonOutput()
@@ -206,7 +205,7 @@ func (c *Conn) dropped() {
 	c.closed = true
 	c.traceTransport(websocket.TransportClosed)
 	if !c.owesEnd {
-		c.server.conns.Leave(c)
+		c.server().conns.Leave(c)
 	}
 }
 

@@ -22,26 +22,22 @@ type Conn struct {
 	// behind a pointer.
 
 	service *Service
-	server  *Server
 	loop    *loop // nil: more.std serves it
 	value   any
-	slot    int32 // in the loop's table
-	fd      int32 // -1: closed
 
 	// Owned by the turn: the loop's or, on a server that is Blocking, that of the
 	// goroutine that handles the connection.
 	phase   phase
-	hup     bool     // the end of the stream has been announced
-	unread  bool     // bytes wait in the kernel that the turn has left there
-	owesEnd bool     // OnClose is due when the function of Go returns
-	sawEnd  bool     // the peer's stream has ended
-	armed   bool     // io_uring is to receive for it, or to tell when it can be read
-	polled  bool     // the latter, now or next
-	closed  bool     // the descriptor is
+	hup     bool // the end of the stream has been announced
+	unread  bool // bytes wait in the kernel that the turn has left there
+	owesEnd bool // OnClose is due when the function of Go returns
+	sawEnd  bool // the peer's stream has ended
+	armed   bool // io_uring is to receive for it, or to tell when it can be read
+	polled  bool // the latter, now or next
+	closed  bool // the descriptor is
+	rest    wire.Rest
 	partial *partial // nil: the receiver is at rest
 	rare    *rare    // nil: nothing
-	rest    wire.Rest
-	heard   atomic.Int64 // when the last byte came
 	rate    shell.Rate
 
 	// Guarded by mu, which is not held while something waits.
@@ -56,16 +52,19 @@ type Conn struct {
 	sender    wire.Sender
 	out       *queue // nil: nothing is to be sent
 	more      *more  // nil: nothing
-	received  counts
+	received  counts // of the turns that are over
 	sent      counts
 	pings     pingCounts
 	rtt       uint32 // microseconds
+	fd        int32  // -1: closed
 
-	todo atomic.Uint32 // why the turn is to look at the connection
+	todo  atomic.Uint32 // why the turn is to look at the connection
+	heard lately        // when the last byte came
 
-	// Guarded by the wheel's mutex.
-	due        uint32 // its tick
-	prev, next *Conn
+	// Guarded by the loop's mutex.
+	slot       int32  // in the loop's table; 0: none
+	due        uint32 // the wheel's tick
+	prev, next int32  // slots of its neighbours there
 }
 
 // phase is where a connection stands.
@@ -113,6 +112,7 @@ type rare struct {
 // more is what is guarded by mu and kept for few connections, or for a while.
 type more struct {
 	std         *websocket.Conn // serves the connection; nil: the loop does
+	server      *Server         // with std
 	remote      net.Addr        // of a connection whose address is no IP's
 	view        *websocket.Conn // for the Trace
 	endView     func(cause error)
@@ -150,6 +150,18 @@ var start = time.Now().Add(-time.Hour)
 
 func clock() int64 { return int64(time.Since(start)) }
 
+// lately is a time on the package's clock that is not long ago, to 17 ms.
+type lately struct{ at atomic.Uint32 }
+
+const latelyShift = 24 // of nanoseconds
+
+func (l *lately) set(now int64) { l.at.Store(uint32(now >> latelyShift)) }
+
+// before returns by how much it was before another time.
+func (l *lately) before(now int64) time.Duration {
+	return time.Duration(int32(uint32(now>>latelyShift)-l.at.Load())) << latelyShift
+}
+
 // extra returns c.more. It is called with mu held.
 func (c *Conn) extra() *more {
 	if c.more == nil {
@@ -159,6 +171,13 @@ func (c *Conn) extra() *more {
 }
 
 func (c *Conn) options() *websocket.Options { return c.service.options() }
+
+func (c *Conn) server() *Server {
+	if c.loop != nil {
+		return c.loop.server
+	}
+	return c.more.server
+}
 
 // std returns the connection that serves c, or nil when a loop does.
 func (c *Conn) std() *websocket.Conn {
@@ -362,7 +381,7 @@ func (c *Conn) failFrom(code websocket.StatusCode, reason string, cause error) {
 
 func (c *Conn) lost(err error) *websocket.LostError {
 	ended := time.Now()
-	return &websocket.LostError{Err: err, LastHeard: ended.Add(time.Duration(c.heard.Load() - clock())), Ended: ended}
+	return &websocket.LostError{Err: err, LastHeard: ended.Add(-c.heard.before(clock())), Ended: ended}
 }
 
 func pingPayload(at int64) (p [8]byte) {

@@ -95,8 +95,7 @@ func (t *turn) compact(c *Conn) {
 // silence sends a Ping to a silent peer and gives up one that does not answer.
 func (t *turn) silence(c *Conn) (wait time.Duration) {
 	o := c.options()
-	heard := c.heard.Load()
-	if r := c.rare; r != nil && r.pings.Waiting() > 0 && r.pingedAt > heard {
+	if r := c.rare; r != nil && r.pings.Waiting() > 0 && c.heard.before(r.pingedAt) > 0 {
 		unanswered := time.Duration(t.now - r.pingedAt)
 		switch {
 		case c.unread || r.stash != nil || c.todo.Load()&held != 0:
@@ -107,7 +106,7 @@ func (t *turn) silence(c *Conn) (wait time.Duration) {
 		}
 		return o.PingTimeout - unanswered
 	}
-	if silent := time.Duration(t.now - heard); silent < o.PingInterval {
+	if silent := c.heard.before(t.now); silent < o.PingInterval {
 		return o.PingInterval - silent
 	}
 	r := c.scarce()

@@ -50,7 +50,7 @@ func (c *Conn) post(why uint32) {
 	if c.todo.Or(why|listed)&listed != 0 {
 		return
 	}
-	if c.server.Blocking {
+	if c.loop.server.Blocking {
 		go c.loop.serve(c)
 	} else {
 		c.loop.push(c)
@@ -166,7 +166,7 @@ func (t *turn) resume(c *Conn) {
 // got takes bytes that were read.
 func (t *turn) got(c *Conn, b []byte) {
 	if c.phase != lingering {
-		c.heard.Store(t.now)
+		c.heard.set(t.now)
 	}
 	if c.phase == open || c.phase == closing {
 		t.received.bytes += uint64(len(b))
@@ -225,7 +225,7 @@ func (t *turn) feed(c *Conn, b []byte) {
 	if p != nil {
 		receiver, message, typ = &p.receiver, p.message, p.typ
 	} else {
-		t.prepare(c)
+		t.prepare(c, len(b))
 	}
 	var whole []byte // the only piece of the message, not copied
 reading:
@@ -328,11 +328,12 @@ func appendInPlace(message, data []byte) []byte {
 	return append(message, data...)
 }
 
-// prepare makes the turn's receiver that of a connection at rest.
-func (t *turn) prepare(c *Conn) {
+// prepare makes the turn's receiver that of a connection at rest, of whose bytes
+// the last ones are still to be handled.
+func (t *turn) prepare(c *Conn, unhandled int) {
 	o := c.options()
 	t.receiver = wire.Receiver{Role: wire.Server, Limits: wire.Limits{Message: uint64(o.ReadLimit), Fragments: o.MaxFragments}}
-	t.receiver.Resume(c.rest)
+	t.receiver.Resume(c.rest, int64(c.received.bytes+t.received.bytes)-int64(unhandled))
 	if r := c.rare; r != nil && r.deflation != nil {
 		r.deflation.Receive(&t.receiver)
 		t.receiver.Decompressor = r.decompressor

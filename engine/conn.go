@@ -83,10 +83,9 @@ type hangup uint8
 
 const (
 	stay      hangup = iota
-	cutOff           // the closing handshake is done, or the request refused
+	answering        // the peer has ended its side, or sent a Close, and is still answered
 	drain            // the peer may be sending, and is to read what was sent
 	halfGone         // likewise, and this side has ended
-	answering        // the peer has ended its side, and is still answered
 	abandoned        // at once
 )
 

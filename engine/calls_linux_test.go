@@ -250,7 +250,7 @@ func TestIdleMemory(t *testing.T) {
 		mode string
 		most int // bytes
 	}{
-		{"epoll", 400}, {"io_uring", 450}, {"blocking", 450},
+		{"epoll", 320}, {"io_uring", 320}, {"blocking", 320},
 	} {
 		t.Run(test.mode, func(t *testing.T) {
 			var m mode

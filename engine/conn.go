@@ -35,6 +35,7 @@ type Conn struct {
 	armed   bool // io_uring is to receive for it, or to tell when it can be read
 	polled  bool // the latter, now or next
 	closed  bool // the descriptor is
+	bulky   bool // its last message ended with a long frame
 	rest    wire.Rest
 	partial *partial // nil: the receiver is at rest
 	rare    *rare    // nil: nothing

@@ -283,6 +283,7 @@ reading:
 			if whole == nil {
 				whole = message
 			}
+			c.bulky = ev.Header.Length >= bulkySize
 			t.deliver(c, typ, whole, len(b) > 0)
 			message, whole = message[:0], nil
 			if p != nil {
@@ -339,6 +340,9 @@ func (t *turn) prepare(c *Conn, unhandled int) {
 		t.receiver.Decompressor = r.decompressor
 	}
 }
+
+// bulkySize is how long a frame is after which another such is expected.
+const bulkySize = 64 << 10
 
 // directSize is how much of a frame's payload must be to come for it to be read
 // straight into the message.

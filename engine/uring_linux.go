@@ -158,11 +158,10 @@ func (u *ioUring) add(c *Conn) error {
 func (u *ioUring) read(t *turn, c *Conn) {
 	chunk, readable, ended, err := u.chunk, u.readable, u.ended, u.err
 	u.chunk, u.readable, u.ended, u.err = nil, false, false, nil
-	size := len(chunk)
 	switch {
 	case readable:
-		size, _ = t.readSocket(c)
-	case size > 0:
+		t.readSocket(c)
+	case len(chunk) > 0:
 		t.got(c, chunk)
 	}
 	if ended && c.phase != gone {
@@ -176,7 +175,7 @@ func (u *ioUring) read(t *turn, c *Conn) {
 		}
 		c.unread = true
 	case !c.armed && !c.unread:
-		u.arm(c, readable && size >= largeRead || len(t.spare(c)) >= largeRead)
+		u.arm(c, c.bulky || len(t.spare(c)) >= largeRead)
 	case c.armed && !c.polled && len(t.spare(c)) >= largeRead:
 		c.polled = true
 		u.cancelReceive(c)

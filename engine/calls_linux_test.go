@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/engine"
 )
 
@@ -37,6 +38,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(ln.Addr())
 		s := &engine.Server{Backend: mode.backend, Blocking: mode.blocking, Loops: 1}
 		s.OnMessage = echo
+		s.PingInterval = websocket.NoTimeout // a Ping that waits for its answer has memory
 		go s.Serve(ln)
 		for in := bufio.NewScanner(os.Stdin); in.Scan(); { // until the test ends it
 			debug.FreeOSMemory()

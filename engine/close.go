@@ -130,7 +130,7 @@ func (t *turn) end(c *Conn, cause error) {
 	}
 	c.received.add(&t.received)
 	t.received = counts{}
-	c.sender.Compressor = nil
+	m.sender.Compressor = nil
 	c.mu.Unlock()
 	c.todo.And(^uint32(heldFull))
 	if r := c.rare; r != nil {

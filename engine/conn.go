@@ -49,8 +49,7 @@ type Conn struct {
 	opened    bool // the handshake is done
 	ended     bool
 	hangup    hangup
-	pongs     uint8 // in the queue
-	sender    wire.Sender
+	pongs     uint8  // in the queue
 	out       *queue // nil: nothing is to be sent
 	more      *more  // nil: nothing
 	received  counts // of the turns that are over
@@ -111,6 +110,7 @@ type rare struct {
 
 // more is what is guarded by mu and kept for few connections, or for a while.
 type more struct {
+	sender      wire.Sender
 	std         *websocket.Conn // serves the connection; nil: the loop does
 	server      *Server         // with std
 	remote      net.Addr        // of a connection whose address is no IP's
@@ -165,9 +165,22 @@ func (l *lately) before(now int64) time.Duration {
 // extra returns c.more. It is called with mu held.
 func (c *Conn) extra() *more {
 	if c.more == nil {
-		c.more = new(more)
+		c.more = &more{sender: freshSender}
 	}
 	return c.more
+}
+
+// freshSender is the Sender of every connection that has neither compressed
+// anything nor sent a Close: it then has nothing to remember.
+var freshSender = wire.Sender{Role: wire.Server}
+
+// sender returns what makes the connection's frames. It is called with mu held,
+// and c.more must be there for what is to be remembered.
+func (c *Conn) sender() *wire.Sender {
+	if c.more == nil {
+		return &freshSender
+	}
+	return &c.more.sender
 }
 
 func (c *Conn) options() *websocket.Options { return c.service.options() }
@@ -346,15 +359,14 @@ func (c *Conn) encodeClose(code websocket.StatusCode, reason string) error {
 	if c.ended {
 		return c.causeOfEnd()
 	}
-	q := c.output()
-	b, err := c.sender.Close(q.waiting, code, reason, [4]byte{})
+	q, m := c.output(), c.extra()
+	b, err := m.sender.Close(q.waiting, code, reason, [4]byte{})
 	if err != nil {
 		c.releaseEmpty()
 		return err
 	}
 	q.waiting = b
 	c.sent.frames++
-	m := c.extra()
 	m.closing = &websocket.CloseError{Code: code, Reason: reason}
 	m.closeBy = clock() + int64(c.options().CloseTimeout)
 	return nil

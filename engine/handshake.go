@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
-	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/handshake"
 )
 
@@ -213,7 +212,6 @@ func (s *Server) take(service *Service, accepted *websocket.Accepted, nc net.Con
 		return
 	}
 	c := &Conn{service: service, loop: s.nextLoop(), fd: int32(fd)}
-	c.sender.Role = wire.Server
 	c.phase = open
 	c.accept(accepted)
 	c.traceAccepted(accepted, accepted.Request)

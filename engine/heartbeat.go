@@ -87,8 +87,8 @@ func (t *turn) compact(c *Conn) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sender.Compressor != nil {
-		c.sender.Compressor.Compact()
+	if compressor := c.sender().Compressor; compressor != nil {
+		compressor.Compact()
 	}
 }
 
@@ -115,7 +115,7 @@ func (t *turn) silence(c *Conn) (wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := c.output()
-	b, err := c.sender.Control(q.waiting, frame.Ping, payload[:], [4]byte{})
+	b, err := c.sender().Control(q.waiting, frame.Ping, payload[:], [4]byte{})
 	if err != nil { // a Close was sent, whose timeout counts
 		c.releaseEmpty()
 		return o.PingTimeout

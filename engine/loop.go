@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/wiretrue/websocket/wire"
 )
 
 // backend is how a loop waits and how bytes come and go.
@@ -284,7 +282,6 @@ func (l *loop) accepted(fd int) {
 		return
 	}
 	c := &Conn{service: &l.server.Service, loop: l, fd: int32(fd)}
-	c.sender.Role = wire.Server
 	if len(l.server.loops) > 1 {
 		c.loop = l.server.nextLoop()
 	}

@@ -438,7 +438,7 @@ func (c *Conn) encodePong(payload []byte) {
 		return
 	}
 	q := c.output()
-	b, err := c.sender.Control(q.waiting, frame.Pong, payload, [4]byte{})
+	b, err := c.sender().Control(q.waiting, frame.Pong, payload, [4]byte{})
 	if err != nil {
 		c.releaseEmpty()
 		return

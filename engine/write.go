@@ -89,11 +89,11 @@ func (c *Conn) encode(op frame.Opcode, p []byte, prepared *deflation.Message, co
 	b := q.waiting
 	switch {
 	case prepared != nil:
-		b, err = prepared.Append(b, &c.sender, agreed, compress, clock())
+		b, err = prepared.Append(b, c.sender(), agreed, compress, clock())
 	case compress:
-		b, err = agreed.AppendMessage(b, &c.sender, op, p, [4]byte{}, clock())
+		b, err = agreed.AppendMessage(b, c.sender(), op, p, [4]byte{}, clock())
 	default:
-		b, err = c.sender.Message(b, op, p, [4]byte{})
+		b, err = c.sender().Message(b, op, p, [4]byte{})
 	}
 	if err != nil {
 		c.releaseEmpty()
@@ -127,7 +127,7 @@ func (c *Conn) countPacked(b []byte, size int) {
 // not take. It is called with mu held.
 func (c *Conn) writeThrough(op frame.Opcode, p []byte) error {
 	q := c.output() // whose memory the header stands in meanwhile
-	head, err := c.sender.MessageHeader(q.waiting, op, p)
+	head, err := c.sender().MessageHeader(q.waiting, op, p)
 	if err != nil {
 		c.releaseEmpty()
 		return err

@@ -242,6 +242,9 @@ func TestIdleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a short run")
 	}
+	if raceEnabled {
+		t.Skip("the race detector has memory of its own")
+	}
 	var limit syscall.Rlimit
 	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
 	n := 10_000

@@ -114,7 +114,7 @@ func (t *turn) finish(c *Conn) {
 	if c.phase == lingering && empty {
 		t.hangUp(c)
 	}
-	if r := c.rare; r != nil && r.head == nil && r.stash == nil && r.deflation == nil && r.pings.Waiting() == 0 {
+	if r := c.rare; r != nil && r.head == nil && r.stash == nil && r.deflation == nil && r.drained == 0 && r.pings.Waiting() == 0 {
 		c.rare = nil
 	}
 }

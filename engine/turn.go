@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/wire"
@@ -116,6 +117,9 @@ func (t *turn) finish(c *Conn) {
 	}
 	if r := c.rare; r != nil && r.head == nil && r.stash == nil && r.deflation == nil && r.drained == 0 && r.pings.Waiting() == 0 {
 		c.rare = nil
+		r.pings.Reset()
+		*r = rare{pings: r.pings}
+		rares.Put(r)
 	}
 }
 
@@ -133,9 +137,12 @@ func (c *Conn) logPanic(p any) {
 	c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
 }
 
+// rares go round, so that a Ping to each of very many leaves no garbage.
+var rares = sync.Pool{New: func() any { return new(rare) }}
+
 func (c *Conn) scarce() *rare {
 	if c.rare == nil {
-		c.rare = new(rare)
+		c.rare = rares.Get().(*rare)
 	}
 	return c.rare
 }
@@ -460,6 +467,6 @@ func (t *turn) gotPong(c *Conn, payload []byte) {
 		c.rtt = uint32(min((clock()-sentAt)/1000, 1<<32-1))
 	}
 	if c.rare.pings.Waiting() == 0 {
-		c.rare.pings = wire.Pings{}
+		c.rare.pings.Reset()
 	}
 }

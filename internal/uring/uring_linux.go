@@ -130,6 +130,9 @@ type uringParams struct {
 	}
 }
 
+// New makes a ring with room for so many entries to be submitted, and for eight
+// times as many completions. It fails where the kernel is too old for it or
+// forbids it.
 func New(entries uint32) (*Ring, error) {
 	p := uringParams{
 		flags:     setupClamp | setupCQSize | setupSubmitAll | setupTaskrunFlag | setupSingleIssuer | setupDeferTaskrun,
@@ -173,6 +176,7 @@ func (r *Ring) mmap(off int64, size uint32) ([]byte, error) {
 	return b, nil
 }
 
+// Close ends all that the kernel does for the ring.
 func (r *Ring) Close() {
 	syscall.Close(r.fd)
 	if r.rings != nil {
@@ -244,6 +248,7 @@ func (r *Ring) Next() *CQE {
 	return (*CQE)(unsafe.Add(r.cqes, uintptr(head&r.cqMask)*unsafe.Sizeof(CQE{})))
 }
 
+// Done takes the completion that Next has returned off the ring.
 func (r *Ring) Done() { atomic.StoreUint32(r.cqHead, *r.cqHead+1) }
 
 // Buffers is a ring of buffers that the kernel chooses from to receive into
@@ -264,6 +269,8 @@ const (
 	BufGroup      = 1
 )
 
+// NewBuffers gives the kernel count buffers, a power of two, of size bytes each, as
+// the group BufGroup of the ring.
 func NewBuffers(r *Ring, count, size int) (*Buffers, error) {
 	anon := func(n int) ([]byte, error) {
 		m, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
@@ -325,6 +332,7 @@ func (b *Buffers) Publish() {
 
 var bigEndian = *(*byte)(unsafe.Pointer(&[]uint16{1}[0])) == 0
 
+// Close frees the buffers. The ring is closed before.
 func (b *Buffers) Close() {
 	if b.ring != nil {
 		syscall.Munmap(b.ring)

@@ -41,9 +41,9 @@ func millionCommand(args []string) error {
 	type pair struct {
 		target *target
 		load   *process
-		conns  int
 	}
 	var pairs []pair
+	var resident int64 // in all the servers
 	defer func() {
 		for _, p := range pairs {
 			p.load.stop()
@@ -78,19 +78,16 @@ func millionCommand(args []string) error {
 			stopped = err.Error()
 			break
 		}
-		pairs = append(pairs, pair{t, p, held.Conns})
+		pairs = append(pairs, pair{t, p})
 		total += held.Conns
 		if held.Stopped != "" {
 			stopped = held.Stopped
 		}
-		var resident int64
-		for _, p := range pairs {
-			n, err := p.target.settled()
-			if err != nil {
-				return err
-			}
-			resident += n
+		n, err := t.settled()
+		if err != nil {
+			return err
 		}
+		resident += n
 		left, err := available()
 		if err != nil {
 			return err
@@ -104,6 +101,14 @@ func millionCommand(args []string) error {
 		}
 	}
 	time.Sleep(*hold)
+	resident = 0
+	for _, p := range pairs {
+		n, err := p.target.resident()
+		if err != nil {
+			return err
+		}
+		resident += n
+	}
 	var lost error
 	for i, p := range pairs {
 		p.load.stdin.Close()
@@ -111,7 +116,7 @@ func millionCommand(args []string) error {
 			lost = errors.Join(lost, fmt.Errorf("of the connections of process %d: %s", i+1, strings.TrimSpace(p.load.erred.String())))
 		}
 	}
-	fmt.Printf("\n%s connections, held for %v. What stopped it: %s.\n", thousands(total), *hold, stopped)
+	fmt.Printf("\n%s connections, held for %v, when the servers had %d MiB. What stopped it: %s.\n", thousands(total), *hold, resident>>20, stopped)
 	return lost
 }
 

@@ -133,15 +133,20 @@ func (t *target) ask(line string) (stats server.Stats, err error) {
 	return stats, t.process.line(&stats)
 }
 
-// resident returns the bytes of the server's memory that are in RAM.
+// resident returns the bytes of the server's memory that are in RAM, but for
+// those of files, its program's among them.
 func (t *target) resident() (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", t.pid))
 	if err != nil {
 		return 0, err
 	}
 	f := strings.Fields(string(b))
-	pages, err := strconv.ParseInt(f[1], 10, 64)
-	return pages * int64(os.Getpagesize()), err
+	all, err := strconv.ParseInt(f[1], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	files, err := strconv.ParseInt(f[2], 10, 64)
+	return (all - files) * int64(os.Getpagesize()), err
 }
 
 // load runs the load against the server. With hold, of the shape idle, it calls

@@ -217,7 +217,7 @@ func digits(v float64) string {
 func (a *results) standing() table {
 	t := table{
 		title: "Where this library stands: its value as a part of another's",
-		rows:  [][]string{{"workload", "server", "value", "of the best Go peer", "", "target", "of bun", "of raw/net", "of raw/epoll"}},
+		rows:  [][]string{{"workload", "server", "value", "of the best Go peer", "", "target", "of bun", "of raw/net", "of raw/epoll", "of raw/io_uring"}},
 	}
 	part := func(v float64, i int, name string) string {
 		for _, r := range a.Rows {
@@ -233,7 +233,7 @@ func (a *results) standing() table {
 			if r.Kind != server.Ours || c.Median == 0 {
 				continue
 			}
-			line := []string{col.Name, r.Server, digits(c.Median), "–", "", "", part(c.Median, i, "bun"), part(c.Median, i, "raw/net"), part(c.Median, i, "raw/epoll")}
+			line := []string{col.Name, r.Server, digits(c.Median), "–", "", "", part(c.Median, i, "bun"), part(c.Median, i, "raw/net"), part(c.Median, i, "raw/epoll"), part(c.Median, i, "raw/io_uring")}
 			if col.Best > 0 {
 				line[3], line[4] = fmt.Sprintf("%.2f", c.Ratio), col.BestPeer
 			}

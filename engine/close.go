@@ -43,7 +43,8 @@ func (t *turn) obey(c *Conn) {
 }
 
 // gotClose answers the peer's Close frame, or notes that it is the answer, and
-// ends the connection.
+// ends the connection. What was written before is sent, as long as the peer takes
+// it.
 func (t *turn) gotClose(c *Conn, body []byte) {
 	cause := &websocket.CloseError{Code: websocket.StatusNoStatusReceived, ByPeer: true}
 	if code, reason, ok := frame.ParseClose(body); ok {
@@ -53,7 +54,7 @@ func (t *turn) gotClose(c *Conn, body []byte) {
 	if err := c.encodeClose(cause.Code, ""); errors.Is(err, wire.ErrClosed) && c.more.closing != nil {
 		cause = c.more.closing
 	}
-	c.hangup = cutOff
+	c.hangup = answering
 	c.mu.Unlock()
 	t.end(c, cause)
 }
@@ -129,7 +130,7 @@ func (t *turn) end(c *Conn, cause error) {
 	}
 	c.received.add(&t.received)
 	t.received = counts{}
-	c.sender.Compressor = nil
+	m.sender.Compressor = nil
 	c.mu.Unlock()
 	c.todo.And(^uint32(heldFull))
 	if r := c.rare; r != nil {
@@ -163,7 +164,7 @@ func (t *turn) payEnd(c *Conn) {
 		}()
 	}
 	if c.closed {
-		c.server.conns.Leave(c)
+		c.server().conns.Leave(c)
 	}
 }
 
@@ -180,7 +181,7 @@ func (t *turn) hangUp(c *Conn) {
 		c.traceTransport(websocket.TransportFinished)
 		t.read(c) // the peer's end may be there already
 	}
-	if c.phase == lingering && (c.sawEnd || how == cutOff || how == stay) {
+	if c.phase == lingering && (c.sawEnd || how == answering || how == stay) {
 		t.drop(c)
 	}
 }
@@ -192,7 +193,6 @@ func (t *turn) drop(c *Conn) {
 	}
 	c.phase = gone
 	c.rare, c.partial = nil, nil
-	t.loop.wheel.remove(c)
 	c.mu.Lock()
 	c.ended = true
 	c.abandonOutput()
@@ -206,7 +206,7 @@ func (c *Conn) dropped() {
 	c.closed = true
 	c.traceTransport(websocket.TransportClosed)
 	if !c.owesEnd {
-		c.server.conns.Leave(c)
+		c.server().conns.Leave(c)
 	}
 }
 

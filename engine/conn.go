@@ -22,26 +22,23 @@ type Conn struct {
 	// behind a pointer.
 
 	service *Service
-	server  *Server
 	loop    *loop // nil: more.std serves it
 	value   any
-	slot    int32 // in the loop's table
-	fd      int32 // -1: closed
 
 	// Owned by the turn: the loop's or, on a server that is Blocking, that of the
 	// goroutine that handles the connection.
 	phase   phase
-	hup     bool     // the end of the stream has been announced
-	unread  bool     // bytes wait in the kernel that the turn has left there
-	owesEnd bool     // OnClose is due when the function of Go returns
-	sawEnd  bool     // the peer's stream has ended
-	armed   bool     // io_uring is to receive for it, or to tell when it can be read
-	polled  bool     // the latter, now or next
-	closed  bool     // the descriptor is
+	hup     bool // the end of the stream has been announced
+	unread  bool // bytes wait in the kernel that the turn has left there
+	owesEnd bool // OnClose is due when the function of Go returns
+	sawEnd  bool // the peer's stream has ended
+	armed   bool // io_uring is to receive for it, or to tell when it can be read
+	polled  bool // the latter, now or next
+	closed  bool // the descriptor is
+	bulky   bool // its last message ended with a long frame
+	rest    wire.Rest
 	partial *partial // nil: the receiver is at rest
 	rare    *rare    // nil: nothing
-	rest    wire.Rest
-	heard   atomic.Int64 // when the last byte came
 	rate    shell.Rate
 
 	// Guarded by mu, which is not held while something waits.
@@ -52,20 +49,22 @@ type Conn struct {
 	opened    bool // the handshake is done
 	ended     bool
 	hangup    hangup
-	pongs     uint8 // in the queue
-	sender    wire.Sender
+	pongs     uint8  // in the queue
 	out       *queue // nil: nothing is to be sent
 	more      *more  // nil: nothing
-	received  counts
+	received  counts // of the turns that are over
 	sent      counts
 	pings     pingCounts
 	rtt       uint32 // microseconds
+	fd        int32  // -1: closed
 
-	todo atomic.Uint32 // why the turn is to look at the connection
+	todo  atomic.Uint32 // why the turn is to look at the connection
+	heard lately        // when the last byte came
 
-	// Guarded by the wheel's mutex.
-	due        uint32 // its tick
-	prev, next *Conn
+	// Guarded by the loop's mutex.
+	slot       int32  // in the loop's table; 0: none
+	due        uint32 // the wheel's tick
+	prev, next int32  // slots of its neighbours there
 }
 
 // phase is where a connection stands.
@@ -84,10 +83,9 @@ type hangup uint8
 
 const (
 	stay      hangup = iota
-	cutOff           // the closing handshake is done, or the request refused
+	answering        // the peer has ended its side, or sent a Close, and is still answered
 	drain            // the peer may be sending, and is to read what was sent
 	halfGone         // likewise, and this side has ended
-	answering        // the peer has ended its side, and is still answered
 	abandoned        // at once
 )
 
@@ -112,7 +110,9 @@ type rare struct {
 
 // more is what is guarded by mu and kept for few connections, or for a while.
 type more struct {
+	sender      wire.Sender
 	std         *websocket.Conn // serves the connection; nil: the loop does
+	server      *Server         // with std
 	remote      net.Addr        // of a connection whose address is no IP's
 	view        *websocket.Conn // for the Trace
 	endView     func(cause error)
@@ -150,15 +150,47 @@ var start = time.Now().Add(-time.Hour)
 
 func clock() int64 { return int64(time.Since(start)) }
 
+// lately is a time on the package's clock that is not long ago, to 17 ms.
+type lately struct{ at atomic.Uint32 }
+
+const latelyShift = 24 // of nanoseconds
+
+func (l *lately) set(now int64) { l.at.Store(uint32(now >> latelyShift)) }
+
+// before returns by how much it was before another time.
+func (l *lately) before(now int64) time.Duration {
+	return time.Duration(int32(uint32(now>>latelyShift)-l.at.Load())) << latelyShift
+}
+
 // extra returns c.more. It is called with mu held.
 func (c *Conn) extra() *more {
 	if c.more == nil {
-		c.more = new(more)
+		c.more = &more{sender: freshSender}
 	}
 	return c.more
 }
 
+// freshSender is the Sender of every connection that has neither compressed
+// anything nor sent a Close: it then has nothing to remember.
+var freshSender = wire.Sender{Role: wire.Server}
+
+// sender returns what makes the connection's frames. It is called with mu held,
+// and c.more must be there for what is to be remembered.
+func (c *Conn) sender() *wire.Sender {
+	if c.more == nil {
+		return &freshSender
+	}
+	return &c.more.sender
+}
+
 func (c *Conn) options() *websocket.Options { return c.service.options() }
+
+func (c *Conn) server() *Server {
+	if c.loop != nil {
+		return c.loop.server
+	}
+	return c.more.server
+}
 
 // std returns the connection that serves c, or nil when a loop does.
 func (c *Conn) std() *websocket.Conn {
@@ -327,15 +359,14 @@ func (c *Conn) encodeClose(code websocket.StatusCode, reason string) error {
 	if c.ended {
 		return c.causeOfEnd()
 	}
-	q := c.output()
-	b, err := c.sender.Close(q.waiting, code, reason, [4]byte{})
+	q, m := c.output(), c.extra()
+	b, err := m.sender.Close(q.waiting, code, reason, [4]byte{})
 	if err != nil {
 		c.releaseEmpty()
 		return err
 	}
 	q.waiting = b
 	c.sent.frames++
-	m := c.extra()
 	m.closing = &websocket.CloseError{Code: code, Reason: reason}
 	m.closeBy = clock() + int64(c.options().CloseTimeout)
 	return nil
@@ -362,7 +393,7 @@ func (c *Conn) failFrom(code websocket.StatusCode, reason string, cause error) {
 
 func (c *Conn) lost(err error) *websocket.LostError {
 	ended := time.Now()
-	return &websocket.LostError{Err: err, LastHeard: ended.Add(time.Duration(c.heard.Load() - clock())), Ended: ended}
+	return &websocket.LostError{Err: err, LastHeard: ended.Add(-c.heard.before(clock())), Ended: ended}
 }
 
 func pingPayload(at int64) (p [8]byte) {

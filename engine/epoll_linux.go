@@ -169,7 +169,7 @@ func (e *epoll) accept(ln int) {
 }
 
 func (e *epoll) read(t *turn, c *Conn) {
-	if _, drained := t.readSocket(c); !drained {
+	if drained := t.readSocket(c); !drained {
 		c.post(todoRead)
 	}
 }

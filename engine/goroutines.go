@@ -123,7 +123,7 @@ func readRequest(nc net.Conn) (r handshake.Request, head, early []byte, err erro
 
 // serveStd serves a connection that has entered on a goroutine.
 func (s *Server) serveStd(service *Service, std *websocket.Conn) {
-	c := &Conn{service: service, server: s, more: &more{std: std}}
+	c := &Conn{service: service, more: &more{std: std, server: s}}
 	s.conns.Add(c)
 	s.endLate(c)
 	go c.runStd(std)
@@ -133,7 +133,7 @@ func (s *Server) serveStd(service *Service, std *websocket.Conn) {
 const idleSize = 1 << 10
 
 func (c *Conn) runStd(std *websocket.Conn) {
-	defer c.server.conns.Leave(c)
+	defer c.server().conns.Leave(c)
 	if c.service.OnOpen != nil {
 		c.guard(std, func() { c.service.OnOpen(c) })
 	}

@@ -16,17 +16,20 @@ import (
 	"github.com/wiretrue/websocket/wire/frame"
 )
 
-// A peer that has ended its sending side is still answered: all that it asked
-// comes, before the server's end.
+// A peer that has ended its sending side, or has sent a Close, is still answered:
+// all that it asked comes, before the server's end.
 func TestHalfClose(t *testing.T) {
 	for _, test := range []struct {
 		name    string
+		closes  bool // with a Close, and not the stream
 		n, size int
 		pause   time.Duration // before the peer begins to read
 	}{
-		{"small messages", 20, 100, 0},
-		{"more than the kernel holds", 16, 128 << 10, 0},
-		{"read when others would have been cut", 16, 128 << 10, 3 * time.Second / 2},
+		{"small messages", false, 20, 100, 0},
+		{"more than the kernel holds", false, 16, 128 << 10, 0},
+		{"read when others would have been cut", false, 16, 128 << 10, 3 * time.Second / 2},
+		{"more than the kernel holds, and a Close", true, 16, 128 << 10, 0},
+		{"a Close, and read when others would have been cut", true, 16, 128 << 10, 3 * time.Second / 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if testing.Short() && test.pause > 0 {
@@ -34,13 +37,13 @@ func TestHalfClose(t *testing.T) {
 			}
 			eachMode(t, func(t *testing.T, m mode) {
 				t.Parallel()
-				testHalfClose(t, m, test.n, test.size, test.pause)
+				testHalfClose(t, m, test.closes, test.n, test.size, test.pause)
 			})
 		})
 	}
 }
 
-func testHalfClose(t *testing.T, m mode, n, size int, pause time.Duration) {
+func testHalfClose(t *testing.T, m mode, closes bool, n, size int, pause time.Duration) {
 	var mu sync.Mutex
 	var steps []websocket.TransportEvent
 	end, over := make(ended, 1), make(chan struct{})
@@ -63,6 +66,10 @@ func testHalfClose(t *testing.T, m mode, n, size int, pause time.Duration) {
 		in, _ = receiving.Message(in, frame.Binary, noise(size), [4]byte{1, 2, 3, 4})
 		want, _ = answering.Message(want, frame.Binary, noise(size), [4]byte{})
 	}
+	if closes {
+		in, _ = receiving.Close(in, websocket.StatusNormalClosure, "", [4]byte{4, 3, 2, 1})
+		want, _ = answering.Close(want, websocket.StatusNormalClosure, "", [4]byte{})
+	}
 	nc, err := net.Dial("tcp", addr.String())
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +77,9 @@ func testHalfClose(t *testing.T, m mode, n, size int, pause time.Duration) {
 	defer nc.Close()
 	nc.SetDeadline(time.Now().Add(safety))
 	go func() {
-		nc.Write(in)
-		nc.(*net.TCPConn).CloseWrite()
+		if nc.Write(in); !closes {
+			nc.(*net.TCPConn).CloseWrite()
+		}
 	}()
 	readHead(t, nc)
 	<-time.After(pause)
@@ -82,8 +90,9 @@ func testHalfClose(t *testing.T, m mode, n, size int, pause time.Duration) {
 	if k, err := nc.Read(got); k > 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("behind the answers came %d bytes and %v", k, err)
 	}
-	if lost := new(websocket.LostError); !errors.As(end.wait(t), &lost) || !errors.Is(lost, websocket.ErrPeerGone) {
-		t.Errorf("ended with %v", lost)
+	cause := end.wait(t)
+	if closed := new(websocket.CloseError); closes && !(errors.As(cause, &closed) && closed.ByPeer) || !closes && !errors.Is(cause, websocket.ErrPeerGone) {
+		t.Errorf("ended with %v", cause)
 	}
 	select {
 	case <-over:
@@ -92,7 +101,11 @@ func testHalfClose(t *testing.T, m mode, n, size int, pause time.Duration) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if want := []websocket.TransportEvent{websocket.TransportEOF, websocket.TransportClosed}; !slices.Equal(steps, want) {
-		t.Errorf("the Trace was told of %v, want %v", steps, want)
+	told := []websocket.TransportEvent{websocket.TransportEOF, websocket.TransportClosed}
+	if closes {
+		told = told[1:]
+	}
+	if !slices.Equal(steps, told) {
+		t.Errorf("the Trace was told of %v, want %v", steps, told)
 	}
 }

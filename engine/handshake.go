@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
-	"github.com/wiretrue/websocket/wire"
 	"github.com/wiretrue/websocket/wire/handshake"
 )
 
@@ -22,7 +21,7 @@ var errPeerLeft = errors.New("the peer ended the connection before its request")
 
 // begin takes a new connection up.
 func (t *turn) begin(c *Conn) {
-	c.heard.Store(t.now)
+	c.heard.set(t.now)
 	if err := t.loop.backend.add(c); err != nil {
 		c.mu.Lock()
 		c.hangup = abandoned
@@ -33,9 +32,9 @@ func (t *turn) begin(c *Conn) {
 		t.drop(c)
 		return
 	}
-	c.server.endLate(c)
+	c.loop.server.endLate(c)
 	if c.phase == handshaking {
-		t.loop.wheel.set(c, t.now+int64(c.server.handshakeTimeout()))
+		t.loop.wheel.set(c, t.now+int64(c.loop.server.handshakeTimeout()))
 		return
 	}
 	t.opened(c) // net/http has read its request
@@ -76,7 +75,7 @@ func (t *turn) readHead(c *Conn, b []byte) {
 		}
 		return
 	}
-	service, accepted, refused := c.server.answer(&request, false)
+	service, accepted, refused := c.loop.server.answer(&request, false)
 	if service != nil {
 		c.service = service
 	}
@@ -212,8 +211,7 @@ func (s *Server) take(service *Service, accepted *websocket.Accepted, nc net.Con
 		s.serveStd(service, accepted.Conn(nc, early))
 		return
 	}
-	c := &Conn{service: service, server: s, loop: s.nextLoop(), fd: int32(fd), slot: -1}
-	c.sender.Role = wire.Server
+	c := &Conn{service: service, loop: s.nextLoop(), fd: int32(fd)}
 	c.phase = open
 	c.accept(accepted)
 	c.traceAccepted(accepted, accepted.Request)

@@ -87,16 +87,15 @@ func (t *turn) compact(c *Conn) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sender.Compressor != nil {
-		c.sender.Compressor.Compact()
+	if compressor := c.sender().Compressor; compressor != nil {
+		compressor.Compact()
 	}
 }
 
 // silence sends a Ping to a silent peer and gives up one that does not answer.
 func (t *turn) silence(c *Conn) (wait time.Duration) {
 	o := c.options()
-	heard := c.heard.Load()
-	if r := c.rare; r != nil && r.pings.Waiting() > 0 && r.pingedAt > heard {
+	if r := c.rare; r != nil && r.pings.Waiting() > 0 && c.heard.before(r.pingedAt) > 0 {
 		unanswered := time.Duration(t.now - r.pingedAt)
 		switch {
 		case c.unread || r.stash != nil || c.todo.Load()&held != 0:
@@ -107,7 +106,7 @@ func (t *turn) silence(c *Conn) (wait time.Duration) {
 		}
 		return o.PingTimeout - unanswered
 	}
-	if silent := time.Duration(t.now - heard); silent < o.PingInterval {
+	if silent := c.heard.before(t.now); silent < o.PingInterval {
 		return o.PingInterval - silent
 	}
 	r := c.scarce()
@@ -116,7 +115,7 @@ func (t *turn) silence(c *Conn) (wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := c.output()
-	b, err := c.sender.Control(q.waiting, frame.Ping, payload[:], [4]byte{})
+	b, err := c.sender().Control(q.waiting, frame.Ping, payload[:], [4]byte{})
 	if err != nil { // a Close was sent, whose timeout counts
 		c.releaseEmpty()
 		return o.PingTimeout

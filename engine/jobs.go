@@ -21,7 +21,7 @@ func (c *Conn) Go(f func()) {
 	}
 	c.mu.Unlock()
 	if first {
-		c.server.jobs.begin(c)
+		c.server().jobs.begin(c)
 	}
 }
 

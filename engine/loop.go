@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/wiretrue/websocket/wire"
 )
 
 // backend is how a loop waits and how bytes come and go.
@@ -47,14 +45,14 @@ type loop struct {
 	spare    []*Conn
 	calls    []func()
 	stopping bool
-	conns    []*Conn // by slot
+	conns    []*Conn // by slot; none has the first
 	free     []int32
 }
 
 // startLoop starts a loop with the server's backend.
 func startLoop(s *Server) (*loop, error) {
-	l := &loop{server: s, over: make(chan struct{})}
-	l.wheel.tick, l.wheel.alarm, l.wheel.rouse = tickOf(clock()), noAlarm, l.rouse
+	l := &loop{server: s, over: make(chan struct{}), conns: make([]*Conn, 1)}
+	l.wheel = wheel{loop: l, tick: tickOf(clock()), alarm: noAlarm}
 	l.turn = turn{loop: l, blocking: s.Blocking}
 	ready := make(chan error)
 	go l.run(ready)
@@ -201,12 +199,13 @@ func (l *loop) seat(c *Conn) {
 func (l *loop) unseat(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.slot < 0 {
+	if c.slot == 0 {
 		return
 	}
+	l.wheel.unlink(c)
 	l.conns[c.slot] = nil
 	l.free = append(l.free, c.slot)
-	c.slot = -1
+	c.slot = 0
 }
 
 // closeConn closes the descriptor of a connection of which nothing is in use.
@@ -282,8 +281,7 @@ func (l *loop) accepted(fd int) {
 		closeFD(fd)
 		return
 	}
-	c := &Conn{service: &l.server.Service, server: l.server, loop: l, fd: int32(fd), slot: -1}
-	c.sender.Role = wire.Server
+	c := &Conn{service: &l.server.Service, loop: l, fd: int32(fd)}
 	if len(l.server.loops) > 1 {
 		c.loop = l.server.nextLoop()
 	}

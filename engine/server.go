@@ -66,7 +66,7 @@ type Backend uint8
 
 const (
 	Auto       Backend = iota // the best that there is
-	IOUring                   // Linux 6.0 or later, where it is not forbidden
+	IOUring                   // Linux 6.1 or later, where it is not forbidden
 	Epoll                     // Linux
 	Goroutines                // one for each connection, everywhere
 )

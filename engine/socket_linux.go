@@ -12,14 +12,14 @@ const (
 
 // readSocket reads what the kernel has for a connection: the payload of a large
 // message straight into it. drained says that no more is there, or is wanted.
-func (t *turn) readSocket(c *Conn) (size int, drained bool) {
+func (t *turn) readSocket(c *Conn) (drained bool) {
 	if t.in == nil {
 		t.in = make([]byte, readSize)
 	}
 	for range maxReads {
 		if c.holds() {
 			c.unread = true
-			return size, true
+			return true
 		}
 		asked := len(t.in)
 		spare := t.spare(c)
@@ -33,14 +33,13 @@ func (t *turn) readSocket(c *Conn) (size int, drained bool) {
 		}
 		switch {
 		case errors.Is(err, syscall.EAGAIN):
-			return size, true
+			return true
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case err != nil || n == 0:
 			t.eof(c, err)
-			return size, true
+			return true
 		}
-		size += n
 		if direct := min(n, len(spare)); direct > 0 {
 			t.got(c, spare[:direct])
 			n, asked = n-direct, asked-direct
@@ -49,8 +48,8 @@ func (t *turn) readSocket(c *Conn) (size int, drained bool) {
 			t.got(c, t.in[:n])
 		}
 		if c.phase == gone || n < asked && !c.hup {
-			return size, true
+			return true
 		}
 	}
-	return size, false
+	return false
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/wire"
@@ -50,7 +51,7 @@ func (c *Conn) post(why uint32) {
 	if c.todo.Or(why|listed)&listed != 0 {
 		return
 	}
-	if c.server.Blocking {
+	if c.loop.server.Blocking {
 		go c.loop.serve(c)
 	} else {
 		c.loop.push(c)
@@ -114,8 +115,11 @@ func (t *turn) finish(c *Conn) {
 	if c.phase == lingering && empty {
 		t.hangUp(c)
 	}
-	if r := c.rare; r != nil && r.head == nil && r.stash == nil && r.deflation == nil && r.pings.Waiting() == 0 {
+	if r := c.rare; r != nil && r.head == nil && r.stash == nil && r.deflation == nil && r.drained == 0 && r.pings.Waiting() == 0 {
 		c.rare = nil
+		r.pings.Reset()
+		*r = rare{pings: r.pings}
+		rares.Put(r)
 	}
 }
 
@@ -133,9 +137,12 @@ func (c *Conn) logPanic(p any) {
 	c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
 }
 
+// rares go round, so that a Ping to each of very many leaves no garbage.
+var rares = sync.Pool{New: func() any { return new(rare) }}
+
 func (c *Conn) scarce() *rare {
 	if c.rare == nil {
-		c.rare = new(rare)
+		c.rare = rares.Get().(*rare)
 	}
 	return c.rare
 }
@@ -166,7 +173,7 @@ func (t *turn) resume(c *Conn) {
 // got takes bytes that were read.
 func (t *turn) got(c *Conn, b []byte) {
 	if c.phase != lingering {
-		c.heard.Store(t.now)
+		c.heard.set(t.now)
 	}
 	if c.phase == open || c.phase == closing {
 		t.received.bytes += uint64(len(b))
@@ -225,7 +232,7 @@ func (t *turn) feed(c *Conn, b []byte) {
 	if p != nil {
 		receiver, message, typ = &p.receiver, p.message, p.typ
 	} else {
-		t.prepare(c)
+		t.prepare(c, len(b))
 	}
 	var whole []byte // the only piece of the message, not copied
 reading:
@@ -284,6 +291,7 @@ reading:
 			if whole == nil {
 				whole = message
 			}
+			c.bulky = ev.Header.Length >= bulkySize
 			t.deliver(c, typ, whole, len(b) > 0)
 			message, whole = message[:0], nil
 			if p != nil {
@@ -329,16 +337,20 @@ func appendInPlace(message, data []byte) []byte {
 	return append(message, data...)
 }
 
-// prepare makes the turn's receiver that of a connection at rest.
-func (t *turn) prepare(c *Conn) {
+// prepare makes the turn's receiver that of a connection at rest, of whose bytes
+// the last ones are still to be handled.
+func (t *turn) prepare(c *Conn, unhandled int) {
 	o := c.options()
 	t.receiver = wire.Receiver{Role: wire.Server, Limits: wire.Limits{Message: uint64(o.ReadLimit), Fragments: o.MaxFragments}}
-	t.receiver.Resume(c.rest)
+	t.receiver.Resume(c.rest, int64(c.received.bytes+t.received.bytes)-int64(unhandled))
 	if r := c.rare; r != nil && r.deflation != nil {
 		r.deflation.Receive(&t.receiver)
 		t.receiver.Decompressor = r.decompressor
 	}
 }
+
+// bulkySize is how long a frame is after which another such is expected.
+const bulkySize = 64 << 10
 
 // directSize is how much of a frame's payload must be to come for it to be read
 // straight into the message.
@@ -434,7 +446,7 @@ func (c *Conn) encodePong(payload []byte) {
 		return
 	}
 	q := c.output()
-	b, err := c.sender.Control(q.waiting, frame.Pong, payload, [4]byte{})
+	b, err := c.sender().Control(q.waiting, frame.Pong, payload, [4]byte{})
 	if err != nil {
 		c.releaseEmpty()
 		return
@@ -456,6 +468,6 @@ func (t *turn) gotPong(c *Conn, payload []byte) {
 		c.rtt = uint32(min((clock()-sentAt)/1000, 1<<32-1))
 	}
 	if c.rare.pings.Waiting() == 0 {
-		c.rare.pings = wire.Pings{}
+		c.rare.pings.Reset()
 	}
 }

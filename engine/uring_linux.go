@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/wiretrue/websocket/internal/uring"
 )
 
 // ioUring is the backend of the completion kind. Each connection has one
@@ -14,8 +16,8 @@ import (
 // all that and waits for the next completions.
 type ioUring struct {
 	loop    *loop
-	ring    *uring
-	buffers *buffers
+	ring    *uring.Ring
+	buffers *uring.Buffers
 	bell    int
 	rang    uint64 // read from the bell
 	ln      []int
@@ -50,10 +52,10 @@ func tag(what uint64, slot int32) uint64 { return what<<32 | uint64(uint32(slot)
 func newIOUring(l *loop) (*ioUring, error) {
 	u := &ioUring{loop: l, bell: -1}
 	var err error
-	if u.ring, err = newUring(ringEntries); err != nil {
+	if u.ring, err = uring.New(ringEntries); err != nil {
 		return nil, err
 	}
-	if u.buffers, err = newBuffers(u.ring, receiveCount, receiveSize); err == nil {
+	if u.buffers, err = uring.NewBuffers(u.ring, receiveCount, receiveSize); err == nil {
 		if u.bell, err = newBell(); err == nil {
 			err = u.probe()
 		}
@@ -77,18 +79,18 @@ func (u *ioUring) probe() error {
 	closeFD(pair[1])
 	u.receive(pair[0], 0)
 	for received := 0; ; {
-		if err := u.ring.enter(1, time.Second); err != nil {
+		if err := u.ring.Enter(time.Second); err != nil {
 			return err
 		}
-		c := u.ring.next()
+		c := u.ring.Next()
 		if c == nil {
 			return fmt.Errorf("io_uring does not receive")
 		}
-		res, flags := c.res, c.flags
-		u.ring.done()
-		if flags&cqeBuffer != 0 {
-			u.buffers.put(uint16(flags >> cqeBufferShift))
-			u.buffers.publish()
+		res, flags := c.Res, c.Flags
+		u.ring.Done()
+		if flags&uring.CQEBuffer != 0 {
+			u.buffers.Put(uint16(flags >> uring.CQEBufferShift))
+			u.buffers.Publish()
 		}
 		switch {
 		case res < 0:
@@ -96,7 +98,7 @@ func (u *ioUring) probe() error {
 		case res > 0:
 			received += int(res)
 		}
-		if flags&cqeMore == 0 {
+		if flags&uring.CQEMore == 0 {
 			if received != 1 {
 				return fmt.Errorf("io_uring received %d bytes", received)
 			}
@@ -106,22 +108,22 @@ func (u *ioUring) probe() error {
 }
 
 func (u *ioUring) receive(fd int, slot int32) {
-	e := u.ring.prepare()
-	e.opcode, e.flags, e.ioprio, e.fd, e.bufGroup = opRecv, sqeBufferSelect, recvMultishot, int32(fd), bufGroup
-	e.userData = tag(forReceive, slot)
+	e := u.ring.Prepare()
+	e.Opcode, e.Flags, e.IOPrio, e.FD, e.BufGroup = uring.OpRecv, uring.SQEBufferSelect, uring.RecvMultishot, int32(fd), uring.BufGroup
+	e.UserData = tag(forReceive, slot)
 }
 
 // cancel ends all that the kernel does with a descriptor.
 func (u *ioUring) cancel(fd int) {
-	e := u.ring.prepare()
-	e.opcode, e.fd, e.opFlags = opAsyncCancel, int32(fd), cancelFD|cancelAll
-	e.userData = tag(forCancelling, 0)
+	e := u.ring.Prepare()
+	e.Opcode, e.FD, e.OpFlags = uring.OpAsyncCancel, int32(fd), uring.CancelFD|uring.CancelAll
+	e.UserData = tag(forCancelling, 0)
 }
 
 func (u *ioUring) listenForBell() {
-	e := u.ring.prepare()
-	e.opcode, e.fd, e.addr, e.len = opRead, int32(u.bell), uint64(uintptr(unsafe.Pointer(&u.rang))), 8
-	e.userData = tag(forBell, 0)
+	e := u.ring.Prepare()
+	e.Opcode, e.FD, e.Addr, e.Len = uring.OpRead, int32(u.bell), uint64(uintptr(unsafe.Pointer(&u.rang))), 8
+	e.UserData = tag(forBell, 0)
 }
 
 func (u *ioUring) listen(fd int) error {
@@ -132,9 +134,9 @@ func (u *ioUring) listen(fd int) error {
 }
 
 func (u *ioUring) accept(fd int) {
-	e := u.ring.prepare()
-	e.opcode, e.ioprio, e.fd, e.opFlags = opAccept, acceptMultishot, int32(fd), syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC
-	e.userData = tag(forAccept, int32(fd))
+	e := u.ring.Prepare()
+	e.Opcode, e.IOPrio, e.FD, e.OpFlags = uring.OpAccept, uring.AcceptMultishot, int32(fd), syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC
+	e.UserData = tag(forAccept, int32(fd))
 }
 
 func (u *ioUring) unlisten(fd int) {
@@ -156,11 +158,10 @@ func (u *ioUring) add(c *Conn) error {
 func (u *ioUring) read(t *turn, c *Conn) {
 	chunk, readable, ended, err := u.chunk, u.readable, u.ended, u.err
 	u.chunk, u.readable, u.ended, u.err = nil, false, false, nil
-	size := len(chunk)
 	switch {
 	case readable:
-		size, _ = t.readSocket(c)
-	case size > 0:
+		t.readSocket(c)
+	case len(chunk) > 0:
 		t.got(c, chunk)
 	}
 	if ended && c.phase != gone {
@@ -174,7 +175,7 @@ func (u *ioUring) read(t *turn, c *Conn) {
 		}
 		c.unread = true
 	case !c.armed && !c.unread:
-		u.arm(c, readable && size >= largeRead || len(t.spare(c)) >= largeRead)
+		u.arm(c, c.bulky || len(t.spare(c)) >= largeRead)
 	case c.armed && !c.polled && len(t.spare(c)) >= largeRead:
 		c.polled = true
 		u.cancelReceive(c)
@@ -190,14 +191,14 @@ func (u *ioUring) arm(c *Conn, large bool) {
 		u.receive(int(c.fd), c.slot)
 		return
 	}
-	e := u.ring.prepare()
-	e.opcode, e.fd, e.opFlags, e.userData = opPollAdd, c.fd, pollIn, tag(forReading, c.slot)
+	e := u.ring.Prepare()
+	e.Opcode, e.FD, e.OpFlags, e.UserData = uring.OpPollAdd, c.fd, uring.PollIn, tag(forReading, c.slot)
 }
 
 // cancelReceive ends what receives for a connection; its last completion says so.
 func (u *ioUring) cancelReceive(c *Conn) {
-	e := u.ring.prepare()
-	e.opcode, e.addr, e.userData = opAsyncCancel, tag(forReceive, c.slot), tag(forCancelling, 0)
+	e := u.ring.Prepare()
+	e.Opcode, e.Addr, e.UserData = uring.OpAsyncCancel, tag(forReceive, c.slot), tag(forCancelling, 0)
 }
 
 func (u *ioUring) send(c *Conn) {
@@ -212,9 +213,9 @@ func (u *ioUring) send(c *Conn) {
 		c.out.since = u.loop.turn.now
 	}
 	c.out.sending = true
-	e := u.ring.prepare()
-	e.opcode, e.fd, e.addr, e.len, e.opFlags = opSend, c.fd, uint64(uintptr(unsafe.Pointer(&b[0]))), uint32(min(len(b), 1<<30)), msgNoSignal
-	e.userData = tag(forSend, c.slot)
+	e := u.ring.Prepare()
+	e.Opcode, e.FD, e.Addr, e.Len, e.OpFlags = uring.OpSend, c.fd, uint64(uintptr(unsafe.Pointer(&b[0]))), uint32(min(len(b), 1<<30)), msgNoSignal
+	e.UserData = tag(forSend, c.slot)
 }
 
 func (u *ioUring) drop(c *Conn) {
@@ -246,9 +247,9 @@ func (u *ioUring) close() {
 	for _, fd := range slices.Concat(u.ln, u.closing) {
 		closeFD(fd)
 	}
-	u.ring.close()
+	u.ring.Close()
 	if u.buffers != nil {
-		u.buffers.close()
+		u.buffers.Close()
 	}
 	if u.bell >= 0 {
 		closeFD(u.bell)
@@ -262,22 +263,22 @@ func (u *ioUring) wait(d time.Duration) {
 			u.accept(ln)
 		}
 	}
-	u.ring.enter(1, d)
+	u.ring.Enter(d)
 	u.loop.woken()
 	free := 0
-	for c := u.ring.next(); c != nil; c = u.ring.next() {
+	for c := u.ring.Next(); c != nil; c = u.ring.Next() {
 		got := *c
-		u.ring.done()
+		u.ring.Done()
 		u.complete(&got)
-		if got.flags&cqeBuffer != 0 {
-			u.buffers.put(uint16(got.flags >> cqeBufferShift))
+		if got.Flags&uring.CQEBuffer != 0 {
+			u.buffers.Put(uint16(got.Flags >> uring.CQEBufferShift))
 			if free++; free == publishAfter {
 				free = 0
-				u.buffers.publish()
+				u.buffers.Publish()
 			}
 		}
 	}
-	u.buffers.publish()
+	u.buffers.Publish()
 	for _, c := range u.starved {
 		if c.phase != gone && !c.armed && !c.unread {
 			u.arm(c, false)
@@ -288,9 +289,9 @@ func (u *ioUring) wait(d time.Duration) {
 }
 
 // complete does what follows from a completion.
-func (u *ioUring) complete(done *cqe) {
-	slot := int32(uint32(done.userData))
-	switch done.userData >> 32 {
+func (u *ioUring) complete(done *uring.CQE) {
+	slot := int32(uint32(done.UserData))
+	switch done.UserData >> 32 {
 	case forBell:
 		u.listenForBell()
 	case forAccept:
@@ -304,20 +305,20 @@ func (u *ioUring) complete(done *cqe) {
 	}
 }
 
-func (u *ioUring) received(done *cqe, c *Conn) {
-	more := done.flags&cqeMore != 0
+func (u *ioUring) received(done *uring.CQE, c *Conn) {
+	more := done.Flags&uring.CQEMore != 0
 	c.armed = more
 	if c.phase == gone {
 		u.finish(c)
 		return
 	}
 	errno := syscall.Errno(0)
-	if done.res < 0 {
-		errno = syscall.Errno(-done.res)
+	if done.Res < 0 {
+		errno = syscall.Errno(-done.Res)
 	}
 	switch {
-	case done.res > 0:
-		u.chunk = u.buffers.get(uint16(done.flags>>cqeBufferShift), int(done.res))
+	case done.Res > 0:
+		u.chunk = u.buffers.Get(uint16(done.Flags>>uring.CQEBufferShift), int(done.Res))
 	case errno == syscall.ENOBUFS:
 		u.starved = append(u.starved, c)
 		return
@@ -353,7 +354,7 @@ func (u *ioUring) polled(c *Conn) {
 	}
 }
 
-func (u *ioUring) sent(done *cqe, c *Conn) {
+func (u *ioUring) sent(done *uring.CQE, c *Conn) {
 	c.mu.Lock()
 	c.out.sending = false
 	switch {
@@ -362,13 +363,13 @@ func (u *ioUring) sent(done *cqe, c *Conn) {
 		c.mu.Unlock()
 		u.finish(c)
 		return
-	case done.res >= 0:
-		c.took(int(done.res))
+	case done.Res >= 0:
+		c.took(int(done.Res))
 		c.flush()
-	case syscall.Errno(-done.res) == syscall.EINTR, syscall.Errno(-done.res) == syscall.EAGAIN:
+	case syscall.Errno(-done.Res) == syscall.EINTR, syscall.Errno(-done.Res) == syscall.EAGAIN:
 		c.flush()
 	default:
-		c.broken(syscall.Errno(-done.res))
+		c.broken(syscall.Errno(-done.Res))
 	}
 	empty := c.out == nil
 	c.mu.Unlock()
@@ -377,10 +378,10 @@ func (u *ioUring) sent(done *cqe, c *Conn) {
 	}
 }
 
-func (u *ioUring) accepted(done *cqe, ln int) {
-	more := done.flags&cqeMore != 0
-	if done.res >= 0 {
-		u.loop.accepted(int(done.res))
+func (u *ioUring) accepted(done *uring.CQE, ln int) {
+	more := done.Flags&uring.CQEMore != 0
+	if done.Res >= 0 {
+		u.loop.accepted(int(done.Res))
 	}
 	if more {
 		return
@@ -390,7 +391,7 @@ func (u *ioUring) accepted(done *cqe, ln int) {
 		closeFD(ln)
 		return
 	}
-	if exhausted(syscall.Errno(max(0, -done.res))) {
+	if exhausted(syscall.Errno(max(0, -done.Res))) {
 		u.pause.begin()
 		return
 	}

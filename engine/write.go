@@ -57,10 +57,10 @@ func (c *Conn) write(op frame.Opcode, p []byte, prepared *deflation.Message, com
 		err = c.encode(op, p, prepared, compress)
 	}
 	flush := c.out != nil && !c.inTurn
-	if c.inTurn && c.server.Blocking {
+	if c.inTurn && c.loop.server.Blocking {
 		flush = !c.defers()
 	}
-	if flush && c.server.Blocking {
+	if flush && c.loop.server.Blocking {
 		c.flush()
 		flush = false
 	}
@@ -89,11 +89,11 @@ func (c *Conn) encode(op frame.Opcode, p []byte, prepared *deflation.Message, co
 	b := q.waiting
 	switch {
 	case prepared != nil:
-		b, err = prepared.Append(b, &c.sender, agreed, compress, clock())
+		b, err = prepared.Append(b, c.sender(), agreed, compress, clock())
 	case compress:
-		b, err = agreed.AppendMessage(b, &c.sender, op, p, [4]byte{}, clock())
+		b, err = agreed.AppendMessage(b, c.sender(), op, p, [4]byte{}, clock())
 	default:
-		b, err = c.sender.Message(b, op, p, [4]byte{})
+		b, err = c.sender().Message(b, op, p, [4]byte{})
 	}
 	if err != nil {
 		c.releaseEmpty()
@@ -109,7 +109,7 @@ func (c *Conn) encode(op frame.Opcode, p []byte, prepared *deflation.Message, co
 	if c.options().QueuePolicy == websocket.QueueDropOldest {
 		q.marks.Add(begin, len(b))
 	}
-	if limit := c.options().QueueLimit; limit > 0 && q.size() >= limit && c.options().QueuePolicy == websocket.QueueBlock && !c.server.Blocking {
+	if limit := c.options().QueueLimit; limit > 0 && q.size() >= limit && c.options().QueuePolicy == websocket.QueueBlock && !c.loop.server.Blocking {
 		c.todo.Or(heldFull)
 	}
 	return nil
@@ -127,7 +127,7 @@ func (c *Conn) countPacked(b []byte, size int) {
 // not take. It is called with mu held.
 func (c *Conn) writeThrough(op frame.Opcode, p []byte) error {
 	q := c.output() // whose memory the header stands in meanwhile
-	head, err := c.sender.MessageHeader(q.waiting, op, p)
+	head, err := c.sender().MessageHeader(q.waiting, op, p)
 	if err != nil {
 		c.releaseEmpty()
 		return err
@@ -179,7 +179,7 @@ func (c *Conn) makeRoom(n int) error {
 			c.failFrom(websocket.StatusPolicyViolation, "too slow", c.lost(websocket.ErrSlowConsumer))
 			return c.more.cut
 		case websocket.QueueBlock:
-			if !c.server.Blocking {
+			if !c.loop.server.Blocking {
 				// What answers the message that is being handled is taken, and no
 				// other message is handled until there is room.
 				if full := c.todo.Or(heldFull)&heldFull != 0; full || !c.inTurn {

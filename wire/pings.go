@@ -71,5 +71,8 @@ func (p *Pings) Pong(payload []byte) (at int64, answers bool, broken rfc.Set) {
 	return 0, false, rfc.SetOf(rfc.PongAnswersPing)
 }
 
+// Reset forgets all Pings, and keeps their memory for others.
+func (p *Pings) Reset() { *p = Pings{sent: p.sent[:0]} }
+
 // Waiting returns the number of Pings without an answer.
 func (p *Pings) Waiting() int { return len(p.sent) - p.passed }

@@ -1,10 +1,9 @@
 package wire
 
-// Rest is what a Receiver remembers between two messages. A shell with very
-// many connections keeps it for those that are idle, in place of their
-// Receivers.
+// Rest is what a Receiver remembers between two messages, beside its Offset. A
+// shell with very many connections keeps it for those that are idle, in place of
+// their Receivers.
 type Rest struct {
-	offset  int64
 	lastKey [4]byte
 	keyed   bool
 	closed  bool
@@ -16,14 +15,12 @@ func (r *Receiver) Rest() (rest Rest, ok bool) {
 	if r.InFrame() || r.inMessage {
 		return Rest{}, false
 	}
-	return Rest{offset: r.offset, lastKey: r.lastKey, keyed: r.keyed, closed: r.closed}, true
+	return Rest{lastKey: r.lastKey, keyed: r.keyed, closed: r.closed}, true
 }
 
 // Resume makes a Receiver that stands between two messages go on from another
-// one's Rest. Role, Limits and what concerns compression are not part of it.
-func (r *Receiver) Resume(rest Rest) {
-	r.offset, r.lastKey, r.keyed, r.closed = rest.offset, rest.lastKey, rest.keyed, rest.closed
+// one's Rest, which stood at the offset. Role, Limits and what concerns
+// compression are not part of it.
+func (r *Receiver) Resume(rest Rest, offset int64) {
+	r.offset, r.lastKey, r.keyed, r.closed = offset, rest.lastKey, rest.keyed, rest.closed
 }
-
-// Offset returns the number of bytes consumed so far.
-func (r Rest) Offset() int64 { return r.offset }

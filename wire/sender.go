@@ -27,14 +27,14 @@ var (
 // unchanged when there is an error. A client passes a fresh random key for each
 // frame (RFC 6455 5.3); a server's key is ignored.
 type Sender struct {
-	Role Role
-
 	// Compressor makes the messages that are sent compressed, once
 	// permessage-deflate was agreed on (RFC 7692). NoContextTakeover says that
 	// each message begins with an empty window. The Compressor is not used between
 	// messages, and must not be missed when one is asked to be compressed.
 	Compressor        *deflate.Compressor
 	NoContextTakeover bool
+
+	Role Role
 
 	closed     bool
 	fragments  bool // a fragmented message is open

@@ -73,7 +73,7 @@ var All = []*Server{
 	gwsDefault,
 	nbioDefault, nbioInline,
 	nodeWS, bun,
-	rawGo, rawEpoll,
+	rawGo, rawEpoll, rawIOUring,
 }
 
 // Find returns the server of the name.

@@ -1,4 +1,4 @@
-package engine
+package uring
 
 import (
 	"fmt"
@@ -9,19 +9,20 @@ import (
 	"unsafe"
 )
 
-// uring is an io_uring (io_uring(7)): two rings of memory that is shared with
+// Ring is an io_uring (io_uring(7)): two rings of memory that is shared with
 // the kernel, one of what it is to do (SQEs), one of what it has done (CQEs). It
 // belongs to one thread.
 //
 // The kernel writes the completions' tail and reads the submissions'; each side
 // publishes by a store with release and looks with acquire, which sync/atomic
 // gives.
-type uring struct {
+type Ring struct {
 	fd      int
 	rings   []byte
 	sqeMem  []byte
 	sqHead  *uint32
 	sqTail  *uint32
+	sqFlags *uint32
 	sqMask  uint32
 	sqes    unsafe.Pointer
 	entries uint32
@@ -42,28 +43,28 @@ type uring struct {
 	}
 }
 
-// sqe is struct io_uring_sqe.
-type sqe struct {
-	opcode   uint8
-	flags    uint8
-	ioprio   uint16
-	fd       int32
-	off      uint64
-	addr     uint64
-	len      uint32
-	opFlags  uint32
-	userData uint64
-	bufGroup uint16 // or buf_index
+// SQE is struct io_uring_sqe.
+type SQE struct {
+	Opcode   uint8
+	Flags    uint8
+	IOPrio   uint16
+	FD       int32
+	Off      uint64
+	Addr     uint64
+	Len      uint32
+	OpFlags  uint32
+	UserData uint64
+	BufGroup uint16 // or buf_index
 	_        uint16
 	_        int32
 	_        [2]uint64
 }
 
-// cqe is struct io_uring_cqe.
-type cqe struct {
-	userData uint64
-	res      int32
-	flags    uint32
+// CQE is struct io_uring_cqe.
+type CQE struct {
+	UserData uint64
+	Res      int32
+	Flags    uint32
 }
 
 // From the kernel's include/uapi/linux/io_uring.h.
@@ -75,11 +76,14 @@ const (
 	setupClamp        = 1 << 4
 	setupCQSize       = 1 << 3
 	setupSubmitAll    = 1 << 7
+	setupTaskrunFlag  = 1 << 9
 	setupSingleIssuer = 1 << 12
 	setupDeferTaskrun = 1 << 13
 
 	featSingleMmap = 1 << 0
 	featExtArg     = 1 << 8
+
+	sqTaskrun = 1 << 2
 
 	enterGetEvents = 1 << 0
 	enterExtArg    = 1 << 3
@@ -88,26 +92,26 @@ const (
 	offCQRing = 0x8000000
 	offSQEs   = 0x10000000
 
-	opPollAdd     = 6
-	opAccept      = 13
-	opAsyncCancel = 14
-	opRead        = 22
-	opSend        = 26
-	opRecv        = 27
+	OpPollAdd     = 6
+	OpAccept      = 13
+	OpAsyncCancel = 14
+	OpRead        = 22
+	OpSend        = 26
+	OpRecv        = 27
 
-	sqeBufferSelect = 1 << 5
+	SQEBufferSelect = 1 << 5
 
-	pollIn = 1 << 0
+	PollIn = 1 << 0
 
-	acceptMultishot = 1 << 0
-	recvMultishot   = 1 << 1
+	AcceptMultishot = 1 << 0
+	RecvMultishot   = 1 << 1
 
-	cancelAll = 1 << 0
-	cancelFD  = 1 << 1
+	CancelAll = 1 << 0
+	CancelFD  = 1 << 1
 
-	cqeBuffer      = 1 << 0
-	cqeMore        = 1 << 1
-	cqeBufferShift = 16
+	CQEBuffer      = 1 << 0
+	CQEMore        = 1 << 1
+	CQEBufferShift = 16
 
 	registerPbufRing = 22
 )
@@ -126,32 +130,36 @@ type uringParams struct {
 	}
 }
 
-func newUring(entries uint32) (*uring, error) {
+// New makes a ring with room for so many entries to be submitted, and for eight
+// times as many completions. It fails where the kernel is too old for it or
+// forbids it.
+func New(entries uint32) (*Ring, error) {
 	p := uringParams{
-		flags:     setupClamp | setupCQSize | setupSubmitAll | setupSingleIssuer | setupDeferTaskrun,
+		flags:     setupClamp | setupCQSize | setupSubmitAll | setupTaskrunFlag | setupSingleIssuer | setupDeferTaskrun,
 		cqEntries: 8 * entries,
 	}
 	fd, _, errno := syscall.RawSyscall(sysSetup, uintptr(entries), uintptr(unsafe.Pointer(&p)), 0)
 	if errno != 0 {
 		return nil, os.NewSyscallError("io_uring_setup", errno)
 	}
-	r := &uring{fd: int(fd)}
+	r := &Ring{fd: int(fd)}
 	syscall.CloseOnExec(r.fd)
 	if p.features&(featSingleMmap|featExtArg) != featSingleMmap|featExtArg {
-		r.close()
+		r.Close()
 		return nil, fmt.Errorf("io_uring lacks features: it has %#x", p.features)
 	}
-	size := max(p.sq.array+p.sqEntries*4, p.cq.cqes+p.cqEntries*uint32(unsafe.Sizeof(cqe{})))
+	size := max(p.sq.array+p.sqEntries*4, p.cq.cqes+p.cqEntries*uint32(unsafe.Sizeof(CQE{})))
 	var err error
 	if r.rings, err = r.mmap(offSQRing, size); err == nil {
-		r.sqeMem, err = r.mmap(offSQEs, p.sqEntries*uint32(unsafe.Sizeof(sqe{})))
+		r.sqeMem, err = r.mmap(offSQEs, p.sqEntries*uint32(unsafe.Sizeof(SQE{})))
 	}
 	if err != nil {
-		r.close()
+		r.Close()
 		return nil, err
 	}
 	at := func(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.rings[off])) }
-	r.sqHead, r.sqTail, r.sqMask, r.entries = at(p.sq.head), at(p.sq.tail), *at(p.sq.ringMask), p.sqEntries
+	r.sqHead, r.sqTail, r.sqFlags = at(p.sq.head), at(p.sq.tail), at(p.sq.flags)
+	r.sqMask, r.entries = *at(p.sq.ringMask), p.sqEntries
 	r.cqHead, r.cqTail, r.cqMask = at(p.cq.head), at(p.cq.tail), *at(p.cq.ringMask)
 	r.cqes, r.sqes = unsafe.Pointer(&r.rings[p.cq.cqes]), unsafe.Pointer(&r.sqeMem[0])
 	for i := range p.sqEntries { // each entry of the ring stands for itself
@@ -160,7 +168,7 @@ func newUring(entries uint32) (*uring, error) {
 	return r, nil
 }
 
-func (r *uring) mmap(off int64, size uint32) ([]byte, error) {
+func (r *Ring) mmap(off int64, size uint32) ([]byte, error) {
 	b, err := syscall.Mmap(r.fd, off, int(size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED|syscall.MAP_POPULATE)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
@@ -168,8 +176,9 @@ func (r *uring) mmap(off int64, size uint32) ([]byte, error) {
 	return b, nil
 }
 
-func (r *uring) close() {
-	closeFD(r.fd)
+// Close ends all that the kernel does for the ring.
+func (r *Ring) Close() {
+	syscall.Close(r.fd)
 	if r.rings != nil {
 		syscall.Munmap(r.rings)
 	}
@@ -178,36 +187,47 @@ func (r *uring) close() {
 	}
 }
 
-// prepare returns a cleared entry to be filled. When the ring is full the
+// Prepare returns a cleared entry to be filled. When the ring is full the
 // kernel takes what is there first.
-func (r *uring) prepare() *sqe {
+func (r *Ring) Prepare() *SQE {
 	for r.tail-atomic.LoadUint32(r.sqHead) == r.entries {
-		r.enter(0, 0)
+		r.Submit()
 	}
-	e := (*sqe)(unsafe.Add(r.sqes, uintptr(r.tail&r.sqMask)*unsafe.Sizeof(sqe{})))
-	*e = sqe{}
+	e := (*SQE)(unsafe.Add(r.sqes, uintptr(r.tail&r.sqMask)*unsafe.Sizeof(SQE{})))
+	*e = SQE{}
 	r.tail++
 	return e
 }
 
-// enter submits what is prepared and waits for a number of completions, for so
-// long at most. A negative time is without end.
-func (r *uring) enter(completions int, d time.Duration) error {
-	atomic.StoreUint32(r.sqTail, r.tail)
-	submit := r.tail - atomic.LoadUint32(r.sqHead)
-	if completions == 0 || d == 0 {
-		if submit == 0 && completions == 0 {
-			return nil
+// Enter submits what is prepared and waits for a completion, for so long at most.
+// A negative time is without end.
+//
+// What is submitted the kernel does in the call, which for many sends takes a
+// while. The runtime is told of a call only when there is nothing but to wait: it
+// would else take the processor away in the midst of the work.
+func (r *Ring) Enter(d time.Duration) error {
+	if r.tail != atomic.LoadUint32(r.sqHead) || atomic.LoadUint32(r.sqFlags)&sqTaskrun != 0 {
+		if err := r.Submit(); err != nil {
+			return err
 		}
-		_, _, errno := syscall.RawSyscall6(sysEnter, uintptr(r.fd), uintptr(submit), 0, enterGetEvents, 0, 0)
-		return enterError(errno)
+	}
+	if d == 0 || r.Next() != nil {
+		return nil
 	}
 	if r.arg.ts = 0; d > 0 {
 		r.timeout = syscall.NsecToTimespec(int64(d))
 		r.arg.ts = uint64(uintptr(unsafe.Pointer(&r.timeout)))
 	}
-	_, _, errno := syscall.Syscall6(sysEnter, uintptr(r.fd), uintptr(submit), uintptr(completions), enterGetEvents|enterExtArg,
+	_, _, errno := syscall.Syscall6(sysEnter, uintptr(r.fd), 0, 1, enterGetEvents|enterExtArg,
 		uintptr(unsafe.Pointer(&r.arg)), unsafe.Sizeof(r.arg))
+	return enterError(errno)
+}
+
+// Submit gives the kernel what is prepared, and takes the completions that there
+// are.
+func (r *Ring) Submit() error {
+	atomic.StoreUint32(r.sqTail, r.tail)
+	_, _, errno := syscall.RawSyscall6(sysEnter, uintptr(r.fd), uintptr(r.tail-atomic.LoadUint32(r.sqHead)), 0, enterGetEvents, 0, 0)
 	return enterError(errno)
 }
 
@@ -219,20 +239,21 @@ func enterError(errno syscall.Errno) error {
 	return os.NewSyscallError("io_uring_enter", errno)
 }
 
-// next returns the next completion, or nil. It is valid until done is called.
-func (r *uring) next() *cqe {
+// Next returns the next completion, or nil. It is valid until Done is called.
+func (r *Ring) Next() *CQE {
 	head := *r.cqHead
 	if head == atomic.LoadUint32(r.cqTail) {
 		return nil
 	}
-	return (*cqe)(unsafe.Add(r.cqes, uintptr(head&r.cqMask)*unsafe.Sizeof(cqe{})))
+	return (*CQE)(unsafe.Add(r.cqes, uintptr(head&r.cqMask)*unsafe.Sizeof(CQE{})))
 }
 
-func (r *uring) done() { atomic.StoreUint32(r.cqHead, *r.cqHead+1) }
+// Done takes the completion that Next has returned off the ring.
+func (r *Ring) Done() { atomic.StoreUint32(r.cqHead, *r.cqHead+1) }
 
-// buffers is a ring of buffers that the kernel chooses from to receive into
+// Buffers is a ring of buffers that the kernel chooses from to receive into
 // (IORING_REGISTER_PBUF_RING).
-type buffers struct {
+type Buffers struct {
 	ring []byte
 	mem  []byte
 	size int
@@ -245,21 +266,23 @@ type buffers struct {
 const (
 	bufEntrySize  = 16
 	bufTailOffset = 14
-	bufGroup      = 1
+	BufGroup      = 1
 )
 
-func newBuffers(r *uring, count, size int) (*buffers, error) {
+// NewBuffers gives the kernel count buffers, a power of two, of size bytes each, as
+// the group BufGroup of the ring.
+func NewBuffers(r *Ring, count, size int) (*Buffers, error) {
 	anon := func(n int) ([]byte, error) {
 		m, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 		return m, os.NewSyscallError("mmap", err)
 	}
-	b := &buffers{size: size, mask: uint16(count - 1)}
+	b := &Buffers{size: size, mask: uint16(count - 1)}
 	var err error
 	if b.ring, err = anon(count * bufEntrySize); err != nil {
 		return nil, err
 	}
 	if b.mem, err = anon(count * size); err != nil {
-		b.close()
+		b.Close()
 		return nil, err
 	}
 	reg := struct {
@@ -268,26 +291,26 @@ func newBuffers(r *uring, count, size int) (*buffers, error) {
 		bgid    uint16
 		flags   uint16
 		_       [3]uint64
-	}{addr: uint64(uintptr(unsafe.Pointer(&b.ring[0]))), entries: uint32(count), bgid: bufGroup}
+	}{addr: uint64(uintptr(unsafe.Pointer(&b.ring[0]))), entries: uint32(count), bgid: BufGroup}
 	if _, _, errno := syscall.RawSyscall6(sysRegister, uintptr(r.fd), registerPbufRing, uintptr(unsafe.Pointer(&reg)), 1, 0, 0); errno != 0 {
-		b.close()
+		b.Close()
 		return nil, os.NewSyscallError("io_uring_register", errno)
 	}
 	for id := range count {
-		b.put(uint16(id))
+		b.Put(uint16(id))
 	}
-	b.publish()
+	b.Publish()
 	return b, nil
 }
 
-// get returns the bytes that were received into a buffer.
-func (b *buffers) get(id uint16, n int) []byte {
+// Get returns the bytes that were received into a buffer.
+func (b *Buffers) Get(id uint16, n int) []byte {
 	at := int(id) * b.size
 	return b.mem[at : at+n : at+n]
 }
 
-// put gives a buffer back; publish tells the kernel.
-func (b *buffers) put(id uint16) {
+// Put gives a buffer back; Publish tells the kernel.
+func (b *Buffers) Put(id uint16) {
 	entry := unsafe.Pointer(&b.ring[int(b.tail&b.mask)*bufEntrySize])
 	*(*uint64)(entry) = uint64(uintptr(unsafe.Pointer(&b.mem[int(id)*b.size])))
 	*(*uint32)(unsafe.Add(entry, 8)) = uint32(b.size)
@@ -295,9 +318,9 @@ func (b *buffers) put(id uint16) {
 	b.tail++
 }
 
-// publish stores the tail with what precedes it in the same word, which is the
+// Publish stores the tail with what precedes it in the same word, which is the
 // first entry's id and the kernel reads at no other time.
-func (b *buffers) publish() {
+func (b *Buffers) Publish() {
 	word := (*uint32)(unsafe.Pointer(&b.ring[bufTailOffset-2]))
 	id := *(*uint16)(unsafe.Pointer(word))
 	order := [4]byte{byte(id), byte(id >> 8), byte(b.tail), byte(b.tail >> 8)}
@@ -309,7 +332,8 @@ func (b *buffers) publish() {
 
 var bigEndian = *(*byte)(unsafe.Pointer(&[]uint16{1}[0])) == 0
 
-func (b *buffers) close() {
+// Close frees the buffers. The ring is closed before.
+func (b *Buffers) Close() {
 	if b.ring != nil {
 		syscall.Munmap(b.ring)
 	}

@@ -15,7 +15,7 @@ type frameReader struct {
 	frame    Frame
 	payload  []byte    // backs frame.Payload
 	findings []Finding // told behind the frame's record
-	start    mark      // of the next frame's first byte
+	start    mark      // of the first byte of the frame that begins next, or has begun last
 
 	inMessage    bool
 	message      Message
@@ -65,16 +65,17 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
 	all := len(b)
 	s.offset += int64(all)
 	r := a.witness.Receiver(s.role)
-	if !r.InFrame() {
-		s.start = m
-	}
 	scratch := scratches.Get().(*[16 << 10]byte)
 	defer scratches.Put(scratch)
 	for len(b) > 0 {
 		in := scratch[:copy(scratch[:], b)] // the Receiver unmasks in place
 		b = b[len(in):]
 		for {
+			before := r.Offset()
 			ev, n := a.witness.Next(s.role, in)
+			if r.FrameOffset() >= before {
+				s.start = m
+			}
 			a.takePayload(s, m, in[:n])
 			in = in[n:]
 			if s.doubts(&ev) {
@@ -113,13 +114,17 @@ func (a *Analyser) onEvent(s *side, m mark, ev *wire.Event) {
 	switch ev.Kind {
 	case wire.NeedMore:
 		a.settle(s, m)
+		return
 	case wire.Header:
 		a.settle(s, m)
 		a.beginFrame(s, m, ev)
+		return
+	}
+	if !s.inFrame {
+		return // an end has cut the frame, and it was told
+	}
+	switch ev.Kind {
 	case wire.Data:
-		if !s.inFrame { // an end has cut it
-			s.start = m
-		}
 		a.note(s, m, ev)
 		if s.frame.Message != 0 && s.message.NotInflated == "" {
 			a.takeData(s, m, ev)
@@ -294,7 +299,6 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	if f.Cut {
 		f.Payload.Size = f.Seen
 	}
-	s.start = m // the next one's first byte, if it is in the same bytes
 	a.numbers.frameEnd(s.role, f)
 	a.emit(KindFrame, m, s.party(), Record{Frame: f})
 	for i := range s.findings {

@@ -154,14 +154,41 @@ func TestForeignBytesInPieces(t *testing.T) {
 	}
 }
 
-// A frame begins with its own first byte behind one that an end has cut, whose
-// bytes come all the same.
+// Behind an end that cuts a frame the rest of it may come all the same. It is
+// told once, as it was cut, and the frame behind it begins with its own first
+// byte.
 func TestBytesBehindTheEndInPieces(t *testing.T) {
 	t.Parallel()
-	cutEverywhere(t, capture.Options{}, append(opening(""),
-		step{from: wire.Server, b: []byte("\x01\x0aHello")},
-		step{from: wire.Server, end: capture.FIN},
-		step{from: wire.Server, b: []byte("Hello\x80\x05again")}))
+	for name, frame := range map[string]string{
+		"text":       "\x81\x0aHelloHello",
+		"fragment":   "\x01\x0aHelloHello",
+		"ping":       "\x89\x0aHelloHello",
+		"close":      "\x88\x0a\x03\xe8helloooo",
+		"unassigned": "\x8b\x0aHelloHello",
+		"compressed": "\xc1\x0c\xf2\x48\xcd\xc9\xc9\x07\x93\x00\x00\x00\xff\xff",
+	} {
+		t.Run(name, func(t *testing.T) {
+			steps := append(opening("permessage-deflate"),
+				step{from: wire.Server, b: []byte(frame[:7])},
+				step{from: wire.Server, end: capture.FIN},
+				step{from: wire.Server, b: []byte(frame[7:])},
+				step{from: wire.Server, b: []byte("\x82\x05again")},
+				step{from: wire.Server, b: []byte("\x82\x05again")})
+			cutEverywhere(t, capture.Options{}, steps)
+			steps[4].b = []byte(frame[7:] + "\x82\x05again")
+			cutEverywhere(t, capture.Options{}, steps)
+			all, _ := records(capture.Options{}, steps, nil)
+			var told []int64
+			for _, r := range all {
+				if r.Frame != nil {
+					told = append(told, r.Frame.Number, r.Frame.FirstPacket)
+				}
+			}
+			if want := []int64{1, 3, 2, 5, 3, 6, 4, 7}; !slices.Equal(told, want) {
+				t.Errorf("frames and the packets in which they begin: %v, want %v", told, want)
+			}
+		})
+	}
 }
 
 // Law 3: the first rule that fails the connection is the Receiver's.

@@ -126,7 +126,9 @@ func (a *Analyser) Bytes(from wire.Role, at time.Time, packet int64, b []byte) {
 // Gap tells that n bytes of a side are missing here; negative: it is not known
 // how many.
 func (a *Analyser) Gap(from wire.Role, at time.Time, packet int64, n int64) {
-	a.take(item{kind: itemGap, from: from & 1, mark: mark{at, packet}, n: n})
+	if n != 0 {
+		a.take(item{kind: itemGap, from: from & 1, mark: mark{at, packet}, n: n})
+	}
 }
 
 // End tells that a side sends no more. Bytes that come all the same are read
@@ -139,131 +141,6 @@ func (a *Analyser) End(from wire.Role, at time.Time, packet int64, how How) {
 func (a *Analyser) Net(e NetEvent) {
 	e.From &= 1
 	a.take(item{kind: itemNet, from: e.From, mark: mark{e.At, e.Packet}, net: &e})
-}
-
-// item is one call of a method, held or under way.
-type item struct {
-	kind itemKind
-	from wire.Role
-	mark mark
-	b    []byte
-	n    int64
-	how  How
-	net  *NetEvent
-}
-
-type itemKind uint8
-
-const (
-	itemBytes itemKind = iota
-	itemGap
-	itemEnd
-	itemNet
-)
-
-// stops reports whether the side's bytes do not go on behind the item.
-func (it *item) stops(from wire.Role) bool {
-	return it.from == from && (it.kind == itemGap || it.kind == itemEnd)
-}
-
-const (
-	maxHeld  = 32 << 10 // bytes in the queue
-	maxItems = 4096
-)
-
-// take processes an item, or holds it behind what is held already.
-func (a *Analyser) take(it item) {
-	if a.report != nil {
-		return
-	}
-	a.wake()
-	if a.guessed == nil {
-		if it = a.process(it); a.guessed == nil {
-			return
-		}
-	}
-	if it.kind != itemBytes {
-		a.queue = append(a.queue, it)
-		a.stops = a.stops || it.stops(a.guessed.role)
-		a.drain(false)
-		return
-	}
-	// Bytes are held in portions that do not depend on how they were cut, so
-	// that the guess does not, either.
-	for len(it.b) > 0 {
-		if a.guessed == nil {
-			if it = a.process(it); a.guessed == nil {
-				return
-			}
-		}
-		n := min(len(it.b), maxHeld-a.held)
-		if it.from == a.guessed.role {
-			n = min(n, a.guessed.untilNextTry())
-			a.guessed.guessLen += n
-		}
-		a.hold(it, it.b[:n])
-		it.b = it.b[n:]
-		a.drain(false)
-	}
-}
-
-// hold appends bytes to the queue, to the last item if they belong to it.
-func (a *Analyser) hold(it item, b []byte) {
-	a.held += len(b)
-	if last := len(a.queue) - 1; last >= 0 {
-		if q := &a.queue[last]; q.kind == itemBytes && q.from == it.from && q.mark == it.mark {
-			q.b = append(q.b, b...)
-			return
-		}
-	}
-	it.b = append([]byte(nil), b...)
-	a.queue = append(a.queue, it)
-}
-
-// drain processes the queue from its front while that can be done. With force
-// no guess waits any longer.
-func (a *Analyser) drain(force bool) {
-	for len(a.queue) > 0 {
-		if a.guessed != nil && !a.decide(force || a.held >= maxHeld || len(a.queue) >= maxItems) {
-			return
-		}
-		it := a.queue[0]
-		a.queue = a.queue[1:]
-		a.held -= len(it.b)
-		if rest := a.process(it); a.guessed != nil {
-			a.queue = append([]item{rest}, a.queue...)
-			a.held += len(rest.b)
-			a.guessed.guessLen = 0
-			for _, q := range a.queue {
-				a.stops = a.stops || q.stops(a.guessed.role)
-				if q.from == a.guessed.role && q.kind == itemBytes {
-					a.guessed.guessLen += len(q.b)
-				}
-			}
-		}
-	}
-	a.queue, a.held = nil, 0
-}
-
-// process reads an item. When it comes upon a direction that must be guessed,
-// it sets guessed and returns what is left of the item.
-func (a *Analyser) process(it item) (rest item) {
-	s := &a.sides[it.from]
-	switch it.kind {
-	case itemBytes:
-		all := it.b
-		it.b = a.read(s, it.mark, all)
-		if n := len(all) - len(it.b); n > 0 {
-			a.numbers.bytes(it.from, it.mark.at, n)
-		}
-	case itemGap:
-		a.gap(s, it.mark, it.n)
-	case itemEnd:
-		a.endSide(s, it.mark, it.how)
-	case itemNet:
-		a.learn(it.net)
-	}
-	return it
 }
 
 // emit passes a record on.
@@ -356,7 +233,7 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 		case stateBody:
 			n = a.readBody(s, m, b)
 		case stateWaiting:
-			a.wait(s, m, b)
+			n = a.wait(s, m, b)
 		case stateFrames:
 			n = a.readFrames(s, m, b)
 		case stateSkip:

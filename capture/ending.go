@@ -147,22 +147,23 @@ func (a *Analyser) beginEnding(by Party, m mark) {
 	e.lastOf = a.numbers.lastFrame
 }
 
-// endSide takes the end of a side's bytes.
-func (a *Analyser) endSide(s *side, m mark, how How) {
-	first := s.ended == ""
-	if first {
-		s.ended = how
-	}
+// endSide takes the end of a side's bytes. It reports false when bytes that it
+// has released must be guessed before it.
+func (a *Analyser) endSide(s *side, m mark, how How) bool {
 	if how != Stopped && a.end.tcp.at.IsZero() {
 		a.end.tcp, a.end.tcpBy = m, s.party()
 	}
 	if how == RST && a.end.reset == "" {
 		a.end.reset = s.party()
 	}
-	var broken rfc.Set
+	first := s.ended == ""
 	if first {
-		a.flushSide(s, m)
+		if a.flushSide(s, m); a.guessed != nil {
+			return false
+		}
+		s.ended = how
 	}
+	var broken rfc.Set
 	if first && how != Stopped && a.witness != nil && s.based {
 		broken = a.witness.End(s.role)
 		a.beginEnding(s.party(), m)
@@ -184,6 +185,7 @@ func (a *Analyser) endSide(s *side, m mark, how How) {
 	if both || how == RST {
 		a.conclude(m)
 	}
+	return true
 }
 
 // unsure reports whether missing bytes may hold what the rule asks for, or the
@@ -294,6 +296,7 @@ func (a *Analyser) finish() {
 		if s.ended == "" {
 			a.flushSide(s, m)
 		}
+		a.drain(true)
 		if s.lost != nil {
 			a.emit(KindGap, s.lostMark, s.party(), Record{Gap: s.lost})
 			s.lost = nil

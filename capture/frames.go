@@ -374,14 +374,10 @@ func (a *Analyser) onControl(s *side, m mark, ev *wire.Event) {
 
 // gap takes a gap in a side's bytes.
 func (a *Analyser) gap(s *side, m mark, n int64) {
-	if n == 0 {
-		return
-	}
 	a.distrust(s)
 	at := s.offset
 	s.lossy = true
 	s.backInStep = false
-	a.numbers.gap(s.role, n)
 	if n > 0 {
 		s.offset += n
 	}

@@ -267,8 +267,9 @@ func (a *Analyser) tellExchange(ex *exchange, m mark, from Party) {
 	ex.findings = nil
 }
 
-// wait holds bytes of the client until its request to upgrade is answered.
-func (a *Analyser) wait(s *side, m mark, b []byte) {
+// wait holds bytes of the client until its request to upgrade is answered, and
+// returns how many.
+func (a *Analyser) wait(s *side, m mark, b []byte) int {
 	if s.heldBytes == 0 && len(a.exchanges) > 0 {
 		ex := a.exchanges[len(a.exchanges)-1]
 		f := broke(rfc.WaitForResponse, Client, "bytes behind the request, before any response to it")
@@ -276,58 +277,15 @@ func (a *Analyser) wait(s *side, m mark, b []byte) {
 		ex.broken.Add(rfc.WaitForResponse)
 		ex.findings = append(ex.findings, f)
 	}
-	for len(b) > 0 {
-		n := min(len(b), maxWaiting-s.heldBytes)
-		if last := len(s.held) - 1; last >= 0 && s.held[last].kind == itemBytes && s.held[last].mark == m {
-			s.held[last].b = append(s.held[last].b, b[:n]...)
-		} else {
-			s.held = append(s.held, item{kind: itemBytes, from: s.role, mark: m, b: append([]byte(nil), b[:n]...)})
-		}
-		s.heldBytes += n
-		s.offset += int64(n)
-		b = b[n:]
-		if s.heldBytes >= maxWaiting { // the answer was missed: take it for granted
-			a.peer(s).lossy = true
-			a.assumeOpen(m)
-			a.readFrames(s, m, b)
-			return
-		}
+	b = b[:min(len(b), maxWaiting-s.heldBytes)]
+	s.held = appendBytes(s.held, item{kind: itemBytes, from: s.role, mark: m}, b)
+	s.heldBytes += len(b)
+	s.offset += int64(len(b))
+	if s.heldBytes >= maxWaiting { // the answer was missed: take it for granted
+		a.peer(s).lossy = true
+		a.assumeOpen(m)
 	}
-}
-
-// release reads what was held of a side in its new state.
-func (a *Analyser) release(s *side) {
-	held := s.held
-	s.held, s.heldBytes = nil, 0
-	for _, it := range held {
-		switch it.kind {
-		case itemBytes:
-			s.offset -= int64(len(it.b))
-		case itemGap:
-			s.offset -= max(0, it.n)
-		}
-	}
-	for i, it := range held {
-		if rest := a.process2(it); a.guessed != nil { // what is left goes before all else
-			front := append([]item{rest}, held[i+1:]...)
-			for _, q := range front {
-				a.held += len(q.b)
-			}
-			a.queue = append(front, a.queue...)
-			return
-		}
-	}
-}
-
-// process2 is process without counting the bytes again.
-func (a *Analyser) process2(it item) item {
-	s := &a.sides[it.from]
-	if it.kind == itemGap {
-		a.gap(s, it.mark, it.n)
-		return it
-	}
-	it.b = a.read(s, it.mark, it.b)
-	return it
+	return len(b)
 }
 
 // foreignRequest says that the client's bytes are no HTTP.

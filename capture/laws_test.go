@@ -191,6 +191,65 @@ func TestBytesBehindTheEndInPieces(t *testing.T) {
 	}
 }
 
+// What a client sent before the answer came is read in the order of the wire,
+// though a gap in it makes its end be guessed: once, and before what came later.
+func TestEarlyBytesWithAGapInPieces(t *testing.T) {
+	t.Parallel()
+	const lost = ", which is the end of a frame"
+	frames := func(n int) (b []byte) {
+		for i := range n {
+			key := []byte{byte(i), byte(i >> 8), 3, 4}
+			b = append(append(b, 0x81, 0x85), key...)
+			for k, c := range []byte("hello") {
+				b = append(b, c^key[k%4])
+			}
+		}
+		return b
+	}
+	client := func(b []byte) step { return step{from: wire.Client, b: b} }
+	gap := step{from: wire.Client, gap: -1}
+	early := []step{client([]byte(goodRequest)), client(frames(1)), gap, client([]byte(lost))}
+	for name, tt := range map[string]struct {
+		steps  []step
+		frames int
+	}{
+		"until the server's end": {append(early, step{from: wire.Server, gap: 100}, step{from: wire.Server, end: capture.FIN},
+			client(frames(3)), step{from: wire.Client, end: capture.FIN}), 4},
+		"until the server's end, and found by then": {append(early, client(frames(3)), step{from: wire.Server, gap: 100},
+			step{from: wire.Server, end: capture.FIN}, client(frames(1))), 5},
+		"until too much waits": {append(early, client(frames(7000))), 7001},
+		"until the end":        {append(early, client(frames(3))), 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			steps := slices.Clone(tt.steps)
+			cutEverywhere(t, capture.Options{}, steps)
+			var ends [2]int
+			var last int64
+			all, report := records(capture.Options{}, steps, nil)
+			for _, r := range all {
+				switch {
+				case r.End != nil && r.From == capture.Server:
+					ends[wire.Server]++
+				case r.End != nil:
+					ends[wire.Client]++
+				case r.Frame != nil && r.Packet < last:
+					t.Errorf("frame %d of packet %d, told behind packet %d", r.Frame.Number, r.Packet, last)
+				}
+				if r.Frame != nil || r.End != nil {
+					last = r.Packet
+				}
+			}
+			if ends[wire.Client] > 1 || ends[wire.Server] > 1 {
+				t.Errorf("%d ends of the client and %d of the server are told", ends[wire.Client], ends[wire.Server])
+			}
+			if report.Client.Frames != uint64(tt.frames) || report.Client.Gaps != 1 {
+				t.Errorf("%d frames and %d gaps of the client, want %d and 1", report.Client.Frames, report.Client.Gaps, tt.frames)
+			}
+		})
+	}
+}
+
 // Law 3: the first rule that fails the connection is the Receiver's.
 func TestAgreement(t *testing.T) {
 	t.Parallel()

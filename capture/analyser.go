@@ -49,7 +49,8 @@ type work struct {
 	witness   *wire.Witness // judge; nil before the connection is open
 	judge     wire.Witness
 	exchanges []*exchange // without a whole response, oldest first
-	opened    []byte      // the handshake that opened the connection; see packHandshake
+	opened    *Handshake  // the handshake that opened the connection, without heads and bodies
+	packed    []byte      // in its place, once the Analyser has been at rest; see packHandshake
 	deflate   bool        // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64

@@ -105,7 +105,7 @@ func (a *Analyser) decide(final bool) bool {
 func (a *Analyser) gather(s *side) candidate {
 	c := candidate{
 		role:    s.role,
-		deflate: a.deflate || a.witness == nil || a.opened == nil,
+		deflate: a.deflate || a.witness == nil || !a.openSeen(),
 		before:  s.searched,
 	}
 	for i := range a.queue {
@@ -250,7 +250,7 @@ func (a *Analyser) beginFrames(s *side, m mark, at int64, confidence float64, ev
 		a.emit(KindStart, m, s.party(), Record{Start: &Start{
 			As: "frames", Confidence: confidence, Evidence: evidence, Skipped: skipped, Offset: s.offset,
 		}})
-		if a.net.opened && s.role == wire.Client && a.opened == nil {
+		if a.net.opened && s.role == wire.Client && !a.openSeen() {
 			f := broke(rfc.RequestSyntax, Client, "frames at the beginning of the connection, without an opening handshake")
 			f.From, f.Offset, f.Stream = Client, 0, 0
 			a.find(m, f)

@@ -205,7 +205,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	client := &a.sides[wire.Client]
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
-	a.opened = packHandshake(&ex.Handshake)
+	a.opened = ex.Handshake.withoutHeads()
 	a.traces = [2]string{wire.Client: proxyTrace(ex.RequestHeader), wire.Server: proxyTrace(ex.ResponseHeader)}
 	a.openWitness(m)
 	a.deflate = ex.Deflate
@@ -220,6 +220,16 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 		client.head = client.head[:0]
 	}
 }
+
+// withoutHeads returns what is kept of a handshake as long as its connection.
+func (h *Handshake) withoutHeads() *Handshake {
+	kept := *h
+	kept.RequestHeader, kept.RequestBody, kept.ResponseHeader, kept.ResponseBody, kept.GotTLS = nil, nil, nil, nil, false
+	return &kept
+}
+
+// openSeen reports whether the handshake was seen that opened the connection.
+func (a *Analyser) openSeen() bool { return a.opened != nil || a.packed != nil }
 
 func (a *Analyser) openWitness(m mark) {
 	a.witnesses(a.o.Limits, wire.WitnessState{})

@@ -165,6 +165,9 @@ func (a *Analyser) pack() bool {
 	if w.guessed != nil || len(w.queue) > 0 || len(w.exchanges) > 0 || !w.sides[0].atRest() || !w.sides[1].atRest() {
 		return false
 	}
+	if w.opened != nil {
+		w.packed, w.opened = packHandshake(w.opened), nil
+	}
 	first := w.numbers.first
 	c := coder{writing: true, base: first.Unix(), where: first.Location(), b: a.o.Pool.bytes[:0]}
 	c.b = binary.AppendVarint(c.b, c.base)
@@ -238,7 +241,7 @@ func (s *side) atRest() bool {
 // code writes or reads the work.
 func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w := a.work
-	c.bytes(&w.opened)
+	c.bytes(&w.packed)
 	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
 	c.bools(&w.deflate, &w.net.opened, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
 	integer(c, &w.frames, &w.messages)
@@ -274,8 +277,7 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	}
 }
 
-// packHandshake writes what is kept of a handshake as long as its connection:
-// all but the heads and the bodies.
+// packHandshake writes a handshake without heads and bodies.
 func packHandshake(h *Handshake) []byte {
 	c := coder{writing: true}
 	if !h.Requested.IsZero() {
@@ -290,10 +292,10 @@ func packHandshake(h *Handshake) []byte {
 
 // handshake returns that with which the connection opened, or nil.
 func (a *Analyser) handshake() *Handshake {
-	if len(a.opened) == 0 {
-		return nil
+	if a.packed == nil {
+		return a.opened
 	}
-	c := coder{b: a.opened, where: a.numbers.first.Location()}
+	c := coder{b: a.packed, where: a.numbers.first.Location()}
 	c.int64(&c.base)
 	h := new(Handshake)
 	h.code(&c)

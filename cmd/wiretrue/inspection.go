@@ -104,10 +104,7 @@ func (n *inspection) inspect(file string) error {
 	if err != nil {
 		return err
 	}
-	o := inspect.Options{Keys: n.keys, ServerPorts: n.f.serverPorts(), Choice: n.f.choice(), Packets: n.f.packets}
-	if n.f.intf == "" { // there the kernel has it
-		o.Filter = &n.f.captureFilter
-	}
+	o := inspect.Options{Keys: n.keys, ServerPorts: n.f.serverPorts(), Choice: n.f.choice(), Packets: n.f.packets, Filter: &n.f.captureFilter}
 	switch {
 	case n.f.har != "":
 		o.Analyser.Payload = archivePayload

@@ -154,7 +154,7 @@ func (c *Conn) bytes(dir flow.Dir, st stamp, b []byte) {
 // arrived ends a direction whose FIN was only waiting for the bytes before it.
 func (c *Conn) arrived(dir flow.Dir) {
 	if h := &c.half[dir]; h.fin != noFIN && !h.ended && h.next >= h.fin {
-		fin := c.Sides[dir].FIN
+		fin := c.FIN(dir)
 		c.end(dir, stamp{fin.Time(), fin.Packet}, capture.FIN)
 	}
 }
@@ -251,7 +251,7 @@ func (b *bridge) End(fc *flow.Conn) {
 	}
 	last := stamp{fc.Last.Time(), fc.Last.Packet}
 	for d := range c.half {
-		if dir := flow.Dir(d); !c.half[dir].ended && fc.Sides[dir.Reverse()].RST.IsZero() {
+		if dir := flow.Dir(d); !c.half[dir].ended && !fc.Reset(dir.Reverse()) {
 			c.end(dir, last, capture.Stopped)
 		}
 	}

@@ -53,7 +53,7 @@ type Conn struct {
 // Inspector's next call of it.
 func (c *Conn) Names() *filter.Conn {
 	n := &c.of.names
-	*n = filter.Conn{Stream: c.ID, Client: c.Client, Server: c.Server, Begin: c.of.begin}
+	*n = filter.Conn{Stream: c.ID, Client: c.Client(), Server: c.Server(), Begin: c.of.begin}
 	return n
 }
 

@@ -67,7 +67,7 @@ func (s *Lines) Begin(c *Conn) {
 		return
 	}
 	head := connectionLine{V: capture.Version, Kind: "connection", Stream: c.ID, At: c.First.Time(), Packet: c.First.Packet,
-		Client: c.Client, Server: c.Server, Middle: c.MidStream}
+		Client: c.Client(), Server: c.Server(), Middle: c.MidStream}
 	if c.Evidence.Guessed() {
 		head.Guess = c.Evidence.String()
 	}
@@ -90,7 +90,7 @@ func (s *Lines) End(c *Conn, report *capture.Report) {
 	t := s.open[c]
 	delete(s.open, c)
 	if c.Shown && s.reports {
-		s.write(t, reportLine{capture.Version, "report", c.ID, c.Client, c.Server, report})
+		s.write(t, reportLine{capture.Version, "report", c.ID, c.Client(), c.Server(), report})
 	}
 	t.end()
 }

@@ -283,7 +283,7 @@ func TestLoss(t *testing.T) {
 			original := packetsOf(t, x.file)
 			k := inspectedPackets(t, original, x.keys)
 			whole, faults := toldOf(k), faultsOf(k)
-			client := k.conns[0].Client
+			client := k.conns[0].Client()
 			first := firstFrame(k)
 			var decoder packet.Decoder
 			starts := map[netip.AddrPort]uint32{}

@@ -24,16 +24,14 @@ type Options struct {
 	// OtherKeys returns the keys of other connections, for which a wrong
 	// Sec-WebSocket-Accept may have been meant; nil: none are known.
 	OtherKeys func() []string
-
-	// Pool, if it is not nil, is shared by Analysers of which few work at a time.
-	Pool *Pool
 }
 
 // An Analyser turns the bytes of one connection into records.
 type Analyser struct {
-	o      Options
+	o      *Options
+	pool   *Pool // nil: none
 	emits  func(Record)
-	noted  noted
+	noted  *noted // nil: nothing has been found
 	report *Report
 
 	*work                // nil while the Analyser rests, and behind the Report
@@ -88,6 +86,12 @@ func (w *work) witnesses(limits wire.Limits, state wire.WitnessState) {
 // New returns an Analyser that passes each record to emit, which may be nil
 // when the Report is all that is wanted.
 func New(o Options, emit func(Record)) *Analyser {
+	o.complete()
+	return &Analyser{o: &o, emits: emit}
+}
+
+// complete puts the defaults in the place of zeros.
+func (o *Options) complete() {
 	if o.HeadLimit <= 0 {
 		o.HeadLimit = handshake.DefaultLimit
 	}
@@ -95,10 +99,6 @@ func New(o Options, emit func(Record)) *Analyser {
 	o.Findings = orDefault(o.Findings, 200)
 	o.Inflate = orDefault(o.Inflate, 16<<20)
 	o.ControlRate = orDefault(o.ControlRate, 1000)
-	if o.Pool != nil {
-		o.Pool.all++
-	}
-	return &Analyser{o: o, emits: emit}
 }
 
 func orDefault(n, value int) int {
@@ -158,6 +158,9 @@ func (a *Analyser) emit(kind Kind, m mark, from Party, r Record) {
 func (a *Analyser) find(m mark, f Finding) {
 	if f.At.IsZero() {
 		f.At, f.Packet = m.at, m.packet
+	}
+	if a.noted == nil {
+		a.noted = &noted{counts: map[string]int{}, severities: map[Severity]int{}}
 	}
 	a.noted.finding(&f, a.o.Findings)
 	a.emit(KindFinding, mark{f.At, f.Packet}, f.From, Record{Finding: &f})
@@ -258,8 +261,8 @@ func (a *Analyser) Report() *Report {
 		a.finish()
 		a.report = a.sum()
 		a.leave()
-		if a.o.Pool != nil {
-			a.o.Pool.all--
+		if a.pool != nil {
+			a.pool.all--
 		}
 	}
 	return a.report

@@ -111,7 +111,7 @@ func (k largeKind) String() string {
 // onClose takes a Close frame.
 func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
 	e := &a.end
-	c := Close{Frame: s.frame.Number, Code: rfc.NoStatusReceived}
+	c := &Close{Frame: s.frame.Number, Code: rfc.NoStatusReceived}
 	if code, reason, ok := frame.ParseClose(ev.Data); ok {
 		c.Code, c.Reason = rfc.StatusCode(code), string(reason)
 	}
@@ -123,15 +123,13 @@ func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
 	case e.first == nil:
 		c.Began = true
 		a.beginEnding(s.party(), mark{s.frame.First, s.frame.FirstPacket})
-		kept := c
-		e.first, e.closes[s.role] = &kept, &kept
+		e.first, e.closes[s.role] = c, c
 	default:
 		c.Answer = since(e.begun.at, m.at)
-		kept := c
-		e.closes[s.role] = &kept
+		e.closes[s.role] = c
 		e.answered = m.at
 	}
-	a.emit(KindClose, m, s.party(), Record{Close: &c})
+	a.emit(KindClose, m, s.party(), Record{Close: c})
 }
 
 // beginEnding notes the first act of ending.
@@ -205,6 +203,9 @@ func (a *Analyser) unsure(rule rfc.Rule, s *side) bool {
 // declined reports whether the server's answer broke a rule for which a client
 // fails the connection (RFC 6455 4.1), and the client has sent no frame since.
 func (a *Analyser) declined() bool {
+	if a.noted == nil {
+		return false
+	}
 	var broken rfc.Set
 	for i := range a.noted.findings {
 		if f := &a.noted.findings[i]; f.Rule != 0 && f.Frame == 0 && f.From == Server && f.Rule.Info().Binds == rfc.Server {

@@ -26,7 +26,8 @@ func (a *Analyser) onRequest(s *side, m mark, r handshake.Request, head []byte) 
 		a.emit(KindStart, m, Client, Record{Start: &Start{As: "http2", Confidence: 1, Evidence: "the connection preface of HTTP/2", Offset: s.headAt}})
 		return
 	}
-	ex := &exchange{request: r, sentAt: m, requestLen: int64(len(head))}
+	ex := a.newExchange()
+	ex.request, ex.sentAt, ex.requestLen = r, m, int64(len(head))
 	ex.Method, ex.Target, ex.Host, ex.RequestProto, ex.RequestHeader = r.Method, r.Target, r.Host, r.Proto, r.Header
 	ex.Requested, ex.RequestPacket = s.headFirst.at, s.headFirst.packet
 	ex.Proof = "unknown"
@@ -218,6 +219,9 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	case ex.Method == "": // its request was not seen; neither is where it ends
 		client.state = stateFresh
 		client.head = client.head[:0]
+	}
+	if client.ex != ex {
+		a.dropExchange(ex)
 	}
 }
 

@@ -47,30 +47,37 @@ func (a *Analyser) readHead(s *side, m mark, b []byte) int {
 		s.headFirst, s.headAt = m, s.offset
 	}
 	b = b[:min(len(b), a.o.HeadLimit-old)]
-	s.head = append(s.head, b...)
-	if old >= 8 && len(s.head) < a.o.HeadLimit && bytes.IndexByte(b, '\n') < 0 {
+	head := b
+	if old > 0 {
+		s.head = append(s.head, b...)
+		head = s.head
+	}
+	if old >= 8 && len(head) < a.o.HeadLimit && bytes.IndexByte(b, '\n') < 0 {
 		s.offset += int64(len(b))
 		return len(b) // no head ends here
 	}
+	var request handshake.Request
+	var response handshake.Response
 	var n int
-	var whole func()
 	if s.role == wire.Client {
-		var r handshake.Request
-		r, n = handshake.ParseRequest(s.head, a.o.HeadLimit)
-		whole = func() { a.onRequest(s, m, r, s.head[:n]) }
+		request, n = handshake.ParseRequest(head, a.o.HeadLimit)
 	} else {
-		var r handshake.Response
-		r, n = handshake.ParseResponse(s.head, a.o.HeadLimit)
-		whole = func() { a.onResponse(s, m, r, s.head[:n]) }
+		response, n = handshake.ParseResponse(head, a.o.HeadLimit)
 	}
 	if n == 0 {
+		if old == 0 {
+			s.head = append(s.head, b...)
+		}
 		s.offset += int64(len(b))
 		return len(b)
 	}
 	s.offset += int64(n - old)
-	s.state = stateHead
-	whole()
 	s.head = s.head[:0]
+	if s.role == wire.Client {
+		a.onRequest(s, m, request, head[:n])
+	} else {
+		a.onResponse(s, m, response, head[:n])
+	}
 	return n - old
 }
 

@@ -16,7 +16,11 @@ import (
 )
 
 // linesOf tells a conversation's records, and its report, as lines of JSON.
-func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][]byte) (lines []string) {
+func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][]byte) []string {
+	return linesBy(t, func(emit func(capture.Record)) *capture.Analyser { return capture.New(o, emit) }, steps, cut)
+}
+
+func linesBy(t testing.TB, newAnalyser func(func(capture.Record)) *capture.Analyser, steps []step, cut func([]byte) [][]byte) (lines []string) {
 	t.Helper()
 	line := func(v any) {
 		b, err := json.Marshal(v)
@@ -25,7 +29,7 @@ func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][
 		}
 		lines = append(lines, string(b))
 	}
-	a := capture.New(o, func(r capture.Record) { line(r) })
+	a := newAnalyser(func(r capture.Record) { line(r) })
 	line(play(a, steps, cut))
 	return lines
 }
@@ -34,9 +38,9 @@ func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][
 // as far as it can be.
 func linesAtRest(t testing.TB, o capture.Options, steps []step) []string {
 	t.Helper()
-	o.Pool = capture.NewPool(1)
-	others := []*capture.Analyser{capture.New(o, nil), capture.New(o, nil)}
-	return linesOf(t, o, steps, func(b []byte) [][]byte {
+	pool := capture.NewPool(1, o)
+	others := []*capture.Analyser{pool.New(nil), pool.New(nil)}
+	return linesBy(t, pool.New, steps, func(b []byte) [][]byte {
 		for _, other := range others {
 			other.Bytes(wire.Server, start, 0, nil)
 		}

@@ -169,20 +169,20 @@ func (a *Analyser) pack() bool {
 		w.packed, w.opened = packHandshake(w.opened), nil
 	}
 	first := w.numbers.first
-	c := coder{writing: true, base: first.Unix(), where: first.Location(), b: a.o.Pool.bytes[:0]}
+	c := coder{writing: true, base: first.Unix(), where: first.Location(), b: a.pool.bytes[:0]}
 	c.b = binary.AppendVarint(c.b, c.base)
 	a.code(&c, &state)
 	written := len(c.b)
 	c.b = squeeze(c.b, c.b)
 	a.saved = bytes.Clone(c.b[written:])
-	a.o.Pool.bytes = c.b
+	a.pool.bytes = c.b
 	a.where = c.where
 	return true
 }
 
 // unpack makes the work, which is new, what it was.
 func (a *Analyser) unpack() {
-	p := a.o.Pool
+	p := a.pool
 	p.bytes = stretch(p.bytes[:0], a.saved)
 	c := coder{b: p.bytes, where: a.where}
 	c.int64(&c.base)

@@ -1,25 +1,36 @@
 package capture
 
-// A Pool bounds the memory of many Analysers that share it by Options.Pool: a
-// given number of them are awake, and of the others, which have not been called
+// A Pool makes many Analysers and bounds their memory: a given number of them
+// are awake, and of the others, which have not been called
 // for longest, no more is kept than they need to go on, some hundred bytes. An
 // Analyser that holds the beginning of something, a message or a head of HTTP,
 // stays awake. It makes no difference to what they tell. Analysers of one Pool
 // are for one goroutine together.
 type Pool struct {
-	most  int // awake, of few
-	all   int // Analysers without a Report
+	o     Options // of all
+	most  int     // awake, of few
+	all   int     // Analysers without a Report
 	awake int
 	slots []*Analyser // those that are awake; nil: free
 	hand  int         // the next to look at
 	free  []*work
+	spare *exchange // empty
 	bytes []byte
 }
 
 // NewPool returns a Pool of which so many Analysers are awake, as far as that
 // can be done, and a quarter of them when there are more than twice as many
-// Analysers without a Report.
-func NewPool(awake int) *Pool { return &Pool{most: max(1, awake)} }
+// Analysers without a Report. They have the same Options.
+func NewPool(awake int, o Options) *Pool {
+	o.complete()
+	return &Pool{o: o, most: max(1, awake)}
+}
+
+// New is the function of that name, for an Analyser of the Pool.
+func (p *Pool) New(emit func(Record)) *Analyser {
+	p.all++
+	return &Analyser{o: &p.o, pool: p, emits: emit}
+}
 
 // room returns how many may be awake now. Very many take the room of those
 // awake, which are less likely to be called again soon.
@@ -36,11 +47,11 @@ func (a *Analyser) wake() {
 	if a.work != nil {
 		return
 	}
-	if a.o.Pool == nil {
+	if a.pool == nil {
 		a.work = newWork()
 		return
 	}
-	a.o.Pool.admit(a)
+	a.pool.admit(a)
 }
 
 // admit gives the Analyser a place, and work.
@@ -117,12 +128,30 @@ func (a *Analyser) rest() bool {
 
 // leave gives the place and the work back.
 func (a *Analyser) leave() {
-	if p := a.o.Pool; p != nil && a.slot > 0 {
+	if p := a.pool; p != nil && a.slot > 0 {
 		p.slots[a.slot-1] = nil
 		p.awake--
 		p.recycle(a.work)
 	}
 	a.slot, a.work = 0, nil
+}
+
+// newExchange returns an empty exchange.
+func (a *Analyser) newExchange() *exchange {
+	if a.pool == nil || a.pool.spare == nil {
+		return new(exchange)
+	}
+	ex := a.pool.spare
+	a.pool.spare = nil
+	return ex
+}
+
+// dropExchange takes an exchange back that was told, and that nothing refers to.
+func (a *Analyser) dropExchange(ex *exchange) {
+	if a.pool != nil {
+		*ex = exchange{}
+		a.pool.spare = ex
+	}
 }
 
 // recycle keeps the work, and its buffers if they are small, for another

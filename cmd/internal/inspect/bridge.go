@@ -67,7 +67,7 @@ func (b *bridge) Open(fc *flow.Conn) {
 	c := &Conn{Conn: fc, link: link{of: i}}
 	c.half[0].fin, c.half[1].fin = noFIN, noFIN
 	fc.User = c
-	c.analyser = capture.New(i.o.Analyser, c.record)
+	c.analyser = i.analysers.New(c.record)
 	if c.hidden = i.o.Choice.never(c); !c.hidden {
 		i.sink.Begin(c)
 	}

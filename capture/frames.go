@@ -90,6 +90,7 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
 			}
 		}
 	}
+	a.dropBuffers(s)
 	return all
 }
 
@@ -168,7 +169,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 	a.frames++
 	stream := s.shift + ev.Offset
 	s.inFrame = true
-	s.payload = s.payload[:0]
+	s.payload = a.buffer(s.payload)
 	s.frame = Frame{
 		Number:      a.frames,
 		Header:      Header{ev.Header},
@@ -209,7 +210,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 func (a *Analyser) beginMessage(s *side, m mark, h *frame.Header) {
 	a.messages++
 	s.inMessage = true
-	s.joined = s.joined[:0]
+	s.joined = a.buffer(s.joined)
 	s.messageStart = s.start.at
 	s.message = Message{Number: a.messages, FirstFrame: s.frame.Number, Type: "unknown"}
 	switch h.Opcode {

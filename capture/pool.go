@@ -16,6 +16,8 @@ type Pool struct {
 	free  []*work
 	spare *exchange // empty
 	bytes []byte
+
+	buffers [][]byte
 }
 
 // NewPool returns a Pool of which so many Analysers are awake, as far as that
@@ -136,6 +138,16 @@ func (a *Analyser) leave() {
 	a.slot, a.work = 0, nil
 }
 
+// recycle keeps the work for another Analyser.
+func (p *Pool) recycle(w *work) {
+	if p.awake+len(p.free) >= p.room() {
+		return
+	}
+	*w = work{}
+	w.begin()
+	p.free = append(p.free, w)
+}
+
 // newExchange returns an empty exchange.
 func (a *Analyser) newExchange() *exchange {
 	if a.pool == nil || a.pool.spare == nil {
@@ -154,27 +166,33 @@ func (a *Analyser) dropExchange(ex *exchange) {
 	}
 }
 
-// recycle keeps the work, and its buffers if they are small, for another
-// Analyser.
-func (p *Pool) recycle(w *work) {
-	const most = 512
-	if p.awake+len(p.free) >= p.room() {
+// buffer returns b empty, or another one when there is none.
+func (a *Analyser) buffer(b []byte) []byte {
+	if p := a.pool; b == nil && p != nil && len(p.buffers) > 0 {
+		last := len(p.buffers) - 1
+		b, p.buffers = p.buffers[last], p.buffers[:last]
+	}
+	return b[:0]
+}
+
+// dropBuffers takes the buffers back of which a side has no use between frames
+// and messages.
+func (a *Analyser) dropBuffers(s *side) {
+	if a.pool == nil {
 		return
 	}
-	var buffers [4][]byte
-	for i := range w.sides {
-		buffers[2*i], buffers[2*i+1] = w.sides[i].payload, w.sides[i].joined
+	if !s.inFrame {
+		a.pool.keep(&s.payload)
 	}
-	*w = work{}
-	w.begin()
-	for i := range w.sides {
-		s := &w.sides[i]
-		if b := buffers[2*i]; cap(b) <= most {
-			s.payload = b[:0]
-		}
-		if b := buffers[2*i+1]; cap(b) <= most {
-			s.joined = b[:0]
-		}
+	if !s.inMessage {
+		a.pool.keep(&s.joined)
 	}
-	p.free = append(p.free, w)
+}
+
+// keep keeps a buffer, unless there are many or it is large.
+func (p *Pool) keep(b *[]byte) {
+	if 0 < cap(*b) && cap(*b) <= 4096 && len(p.buffers) < 16 {
+		p.buffers = append(p.buffers, *b)
+	}
+	*b = nil
 }

@@ -36,7 +36,7 @@ func less(a *[16]byte, aPort uint16, b *[16]byte, bPort uint16) bool {
 type table struct {
 	all     []*Conn
 	buckets []*Conn // by the hash of the key, each the first of a list; a power of two
-	seed    maphash.Seed
+	seed    maphash.Seed // so that a capture cannot choose the bucket
 	hand    int // in all, the next to look at
 }
 

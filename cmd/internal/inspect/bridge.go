@@ -13,6 +13,7 @@ import (
 // and the Analyser.
 type link struct {
 	of       *Inspector
+	turn     *turn // of the sink that writes lines
 	analyser *capture.Analyser
 	session  *tlsview.Session
 	half     [2]half
@@ -75,7 +76,11 @@ func (b *bridge) Open(fc *flow.Conn) {
 
 // Data implements [flow.Handler].
 func (b *bridge) Data(fc *flow.Conn, dir flow.Dir, run flow.Run) {
-	fc.User.(*Conn).take(lateItem{dir: dir, isData: true, run: run})
+	if c := fc.User.(*Conn); c.late == nil && !c.Waiting(dir.Reverse()) {
+		c.data(dir, run)
+	} else {
+		c.take(lateItem{dir: dir, isData: true, run: run})
+	}
 }
 
 func (c *Conn) data(dir flow.Dir, run flow.Run) {
@@ -173,7 +178,11 @@ func (c *Conn) end(dir flow.Dir, st stamp, how capture.How) {
 
 // Event implements [flow.Handler].
 func (b *bridge) Event(fc *flow.Conn, ev flow.Event) {
-	fc.User.(*Conn).take(lateItem{dir: ev.Dir, event: ev})
+	if c := fc.User.(*Conn); c.late == nil && !c.Waiting(flow.ToServer) && !c.Waiting(flow.ToClient) {
+		c.event(ev)
+	} else {
+		c.take(lateItem{dir: ev.Dir, event: ev})
+	}
 }
 
 func (c *Conn) event(ev flow.Event) {

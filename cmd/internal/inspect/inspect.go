@@ -52,9 +52,12 @@ type Conn struct {
 // Names returns what filters name of the connection. It is valid until the
 // Inspector's next call of it.
 func (c *Conn) Names() *filter.Conn {
-	n := &c.of.names
-	*n = filter.Conn{Stream: c.ID, Client: c.Client(), Server: c.Server(), Begin: c.of.begin}
-	return n
+	i := c.of
+	if i.named != c {
+		i.named = c
+		i.names = filter.Conn{Stream: c.ID, Client: c.Client(), Server: c.Server(), Begin: i.begin}
+	}
+	return &i.names
 }
 
 // A Sink takes what is found. For every connection that may be shown: Begin
@@ -96,6 +99,7 @@ type Inspector struct {
 	segment   packet.Segment
 	record    capture.Record
 	names     filter.Conn
+	named     *Conn // whose they are
 }
 
 // awake is how many connections are in memory with all that is known of them.

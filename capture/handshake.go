@@ -206,7 +206,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	client := &a.sides[wire.Client]
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
-	a.opened = ex.Handshake.withoutHeads()
+	a.opened, a.keys = ex.Handshake.withoutHeads(), nil
 	a.traces = [2]string{wire.Client: proxyTrace(ex.RequestHeader), wire.Server: proxyTrace(ex.ResponseHeader)}
 	a.openWitness(m)
 	a.deflate = ex.Deflate

@@ -79,9 +79,9 @@ func TestFootprint(t *testing.T) {
 		{"new", 10, func(int, *capture.Analyser) {}, 150},
 		{"awake", 1 << 20, talks, 10 << 10},
 		{"at rest, not open", 10, func(_ int, a *capture.Analyser) { a.Bytes(wire.Client, start, 1, nil) }, 500},
-		{"at rest, open", 10, open, 1000},
-		{"at rest behind some messages", 10, talks, 1000},
-		{"at rest behind the end", 10, ends, 2000},
+		{"at rest, open", 10, open, 350},
+		{"at rest behind some messages", 10, talks, 550},
+		{"at rest behind the end", 10, ends, 800},
 	} {
 		got := footprint(t, tt.awake, tt.fill)
 		t.Logf("%s: %d bytes", tt.name, got)

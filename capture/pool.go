@@ -7,21 +7,21 @@ package capture
 // stays awake. It makes no difference to what they tell. Analysers of one Pool
 // are for one goroutine together.
 type Pool struct {
-	o     Options // of all
-	most  int     // awake, of few
-	all   int     // Analysers without a Report
-	awake int
-	slots []*Analyser // those that are awake; nil: free
-	hand  int         // the next to look at
-	free  []*work
-	spare *exchange // empty
-	bytes []byte
-
+	o       Options // of all
+	most    int     // awake, of few
+	all     int     // Analysers without a Report
+	awake   int
+	slots   []*Analyser // those that are awake; nil: free
+	hand    int         // the next to look at
+	free    []*work
+	spare   *exchange // empty
+	bytes   []byte
+	words   words // that those at rest have
 	buffers [][]byte
 }
 
 // NewPool returns a Pool of which so many Analysers are awake, as far as that
-// can be done, and a quarter of them when there are more than twice as many
+// can be done, and an eighth of them when there are more than twice as many
 // Analysers without a Report. They have the same Options.
 func NewPool(awake int, o Options) *Pool {
 	o.complete()
@@ -38,7 +38,7 @@ func (p *Pool) New(emit func(Record)) *Analyser {
 // awake, which are less likely to be called again soon.
 func (p *Pool) room() int {
 	if p.all > 2*p.most {
-		return max(1, p.most/4)
+		return max(1, p.most/8)
 	}
 	return p.most
 }

@@ -43,28 +43,27 @@ type Analyser struct {
 
 // work is what an Analyser needs while it works.
 type work struct {
-	sides     [2]side
+	// While a direction is being guessed, what comes is held here in order.
+	guessed *side // which it is; nil: none
+	queue   []item
+	held    int  // bytes in the queue
+	stops   bool // a gap in it, or its end, is in the queue
+
+	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	witness   *wire.Witness // judge; nil before the connection is open
+	frames    int64
+	messages  int64
+	sides     [2]side
 	judge     wire.Witness
+	numbers   numbers
+	end       endState
+	ended     *Ending     // once it has been told
 	exchanges []*exchange // without a whole response, oldest first
 	opened    *Handshake  // the handshake that opened the connection, without heads and bodies
 	packed    []byte      // in its place, once the Analyser has been at rest; see packHandshake
-	deflate   bool        // frames may be compressed: it was agreed on, or what was is not known
-	frames    int64
-	messages  int64
-
-	// While a direction is being guessed, what comes is held here in order.
-	queue   []item
-	held    int   // bytes in the queue
-	guessed *side // which it is; nil: none
-	stops   bool  // a gap in it, or its end, is in the queue
-
-	net     netFacts
-	end     endState
-	ended   *Ending   // once it has been told
-	keys    []string  // of this connection's earlier handshakes
-	traces  [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none
-	numbers numbers
+	net       netFacts
+	keys      []string  // of this connection's earlier handshakes
+	traces    [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none
 }
 
 func newWork() *work {

@@ -35,9 +35,9 @@ func less(a *[16]byte, aPort uint16, b *[16]byte, bPort uint16) bool {
 // time.
 type table struct {
 	all     []*Conn
-	buckets []*Conn // by the hash of the key, each the first of a list; a power of two
+	buckets []*Conn      // by the hash of the key, each the first of a list; a power of two
 	seed    maphash.Seed // so that a capture cannot choose the bucket
-	hand    int // in all, the next to look at
+	hand    int          // in all, the next to look at
 }
 
 // place is where a Conn stands in a table.
@@ -63,7 +63,7 @@ func (t *table) find(k *key) *Conn {
 }
 
 func (t *table) add(c *Conn) {
-	if len(t.all) == len(t.buckets) {
+	if 2*len(t.all) == len(t.buckets) { // to look at another connection costs more than an empty bucket
 		t.buckets = make([]*Conn, 2*len(t.buckets))
 		for _, other := range t.all {
 			t.put(other)

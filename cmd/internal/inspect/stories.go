@@ -66,7 +66,9 @@ func (s *Stories) End(c *Conn, report *capture.Report) {
 		if s.reports {
 			t.telling.Report(report)
 		}
-		t.turn.Write([]byte("\n"))
+		if t.turn.wrote {
+			t.turn.Write([]byte("\n"))
+		}
 	}
 	t.turn.end()
 }

@@ -39,6 +39,7 @@ type turn struct {
 	of     *turns
 	number int64
 	state  turnState
+	wrote  bool     // something
 	cut    bool     // some of what it said while undecided was not kept
 	waits  *waiting // nil: nothing
 	next   *turn
@@ -80,6 +81,7 @@ func (t *turns) begin(number int64) *turn { return &turn{of: t, number: number} 
 // Write takes whole lines. Its errors are in turns.err.
 func (t *turn) Write(b []byte) (int, error) {
 	o := t.of
+	t.wrote = t.wrote || len(b) > 0
 	switch {
 	case t.state == undecided:
 		if t.held()+len(b) > maxUndecided || o.undecided+len(b) > maxAllUndecided {

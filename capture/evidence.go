@@ -79,10 +79,11 @@ type candidate struct {
 	b       []byte
 	starts  []int  // where packets begin in b
 	marks   []mark // theirs
-	role    wire.Role
-	deflate bool  // RSV1 may be set
-	before  int64 // bytes that were searched before b
-	final   bool  // nothing comes behind b before it must be decided
+	masked  bool   // the frames are, as a client's
+	either  bool   // or they are not
+	deflate bool   // RSV1 may be set
+	before  int64  // bytes that were searched before b
+	final   bool   // nothing comes behind b before it must be decided
 
 	seen    []uint64 // a bit for each byte of b at which a header of a row begins
 	weighed int      // headers, in all rows
@@ -138,7 +139,7 @@ func (c *candidate) mayBegin(b []byte) bool {
 	if len(b) < 2 || !frame.Opcode(b[0]&15).Assigned() || b[0]&0x30 != 0 {
 		return false
 	}
-	return b[1]&0x80 != 0 == (c.role == wire.Client)
+	return c.either || b[1]&0x80 != 0 == c.masked
 }
 
 // evidence returns how improbable it is that other bytes look like a row of
@@ -219,11 +220,11 @@ func (c *candidate) packetEnds(i int) bool {
 }
 
 // repeats reports whether a frame, with a header of n bytes, says nothing that
-// those before it have not said. A client's keys are never the same.
+// those before it have not said. Masking keys are never the same.
 func (c *candidate) repeats(seen [][]byte, b []byte, n int) bool {
 	const most = 32 // bytes that are compared
 	for _, other := range seen {
-		if c.role == wire.Client && n <= len(other) && bytes.Equal(other[n-4:n], b[n-4:n]) ||
+		if b[1]&0x80 != 0 && n <= len(other) && bytes.Equal(other[n-4:n], b[n-4:n]) ||
 			bytes.Equal(other[:min(len(other), most)], b[:min(len(b), most)]) {
 			return true
 		}
@@ -242,6 +243,9 @@ func (c *candidate) header(h *frame.Header) (score float64, ok bool) {
 		return 0, false
 	}
 	score = headerBits
+	if c.either {
+		score--
+	}
 	if h.RSV != 0 {
 		score -= 2
 	}
@@ -271,15 +275,15 @@ func (c *candidate) payload(h *frame.Header, p []byte, whole bool) (score float6
 		if !valid {
 			return 0, false
 		}
-		return c.text(p), true
+		return evidenceOfText(p, h.Masked), true
 	}
 	return 0, true
 }
 
-// text weighs valid UTF-8. Text behind another's mask is text, too, but of
+// evidenceOfText weighs valid UTF-8. Text behind another's mask is text, too, but of
 // control characters for the most part; and what repeats itself every four
 // bytes may be anything.
-func (c *candidate) text(p []byte) (score float64) {
+func evidenceOfText(p []byte, masked bool) (score float64) {
 	for i, b := range p {
 		switch {
 		case b < ' ' && b != '\t' && b != '\r' && b != '\n':
@@ -289,7 +293,7 @@ func (c *candidate) text(p []byte) (score float64) {
 		}
 	}
 	score = max(score, -headerBits)
-	if c.role == wire.Server { // behind a wrong key it would be random; here it may be what it is inside of
+	if !masked { // behind a wrong key it would be random; here it may be what it is inside of
 		score /= 4
 	}
 	return score

@@ -410,6 +410,16 @@ func TestFaultsBehindGaps(t *testing.T) {
 			1.3 client 09 84 a1b2c3d4 "ping"^a1b2c3d4
 			1.4 client 80 87 99887766 "Goodbye"^99887766
 			1.5 client 81 87 12345678 "Goodbye"^12345678`, []string{"6455-5.5-control-not-fragmented #3"}, 5},
+		{"one that is too large to be held", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 82 7e a000 "a"*40960
+			1.3 client 81 86 a1b2c3d4 "World!"^a1b2c3d4`, []string{mask + " #2"}, 3},
+		{"all, as before it", `0.9 client 81 05 "Hello"
+			1 client gap 50
+			1.1 client 81 0f "Hello, somebody"
+			1.2 client 81 03 "bad"
+			1.3 client 81 86 a1b2c3d4 "World!"^a1b2c3d4
+			1.4 client 81 87 99887766 "Goodbye"^99887766`, []string{mask + " #1", mask + " #2", mask + " #3"}, 5},
 		{"the last bytes", `1 client gap 50
 			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
 			1.2 client 81 03 "bad"

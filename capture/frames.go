@@ -29,6 +29,7 @@ type frameReader struct {
 
 	left       uint64 // in stateSkip, bytes to the frame's end
 	backInStep bool   // a message has begun since bytes were lost
+	contrary   bool   // a frame was masked, or not, as only the other side's are
 
 	pings     wire.Pings
 	pingSeq   int64
@@ -197,6 +198,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 	if s.frame.Compressed {
 		s.inflater.allow(h.Length)
 	}
+	s.contrary = s.contrary || h.Masked != (s.role == wire.Client)
 	a.numbers.frame(s.role, h)
 	a.note(s, m, ev)
 	if s.role == wire.Client && h.Masked {

@@ -104,7 +104,8 @@ func (a *Analyser) decide(final bool) bool {
 // gather returns the side's bytes in the queue, up to a gap or its end.
 func (a *Analyser) gather(s *side) candidate {
 	c := candidate{
-		role:    s.role,
+		masked:  s.role == wire.Client,
+		either:  s.contrary,
 		deflate: a.deflate || a.witness == nil || !a.openSeen(),
 		before:  s.searched,
 	}
@@ -280,11 +281,20 @@ func (s *side) doubts(ev *wire.Event) bool {
 	if s.doubt <= 0 || ev.Kind != wire.Header {
 		return false
 	}
-	if !without(ev.Broken, rfc.ContinuationNeedsStart, rfc.FragmentCount, rfc.MessageSize).Clean() {
+	broken := without(ev.Broken, rfc.ContinuationNeedsStart, rfc.FragmentCount, rfc.MessageSize)
+	if s.contrary {
+		broken = without(broken, rfc.ClientMustMask, rfc.ServerMustNotMask)
+	}
+	switch {
+	case broken.Clean():
+		s.doubt -= headerBits
+		return false
+	case ev.Header.Length < maxHeld:
 		return true
 	}
-	s.doubt -= headerBits
-	return false
+	// Nothing is held for so long that what follows could tell.
+	s.doubt += faultBits
+	return s.doubt > sureBits-someBits
 }
 
 // suspicion is a header that is doubted, until it is known whether the guess was

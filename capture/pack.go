@@ -400,7 +400,7 @@ func (e *Ending) code(c *coder) {
 func (s *side) code(c *coder) {
 	integer(c, &s.state)
 	word(c, &s.ended)
-	c.bools(&s.seen, &s.based, &s.lossy, &s.backInStep)
+	c.bools(&s.seen, &s.based, &s.lossy, &s.backInStep, &s.contrary)
 	integer(c, &s.offset, &s.base, &s.shift, &s.searched, &s.headAt, &s.pingSeq, &s.frame.Number)
 	c.mark(&s.headFirst)
 

@@ -454,6 +454,36 @@ func TestFaultsBehindGaps(t *testing.T) {
 	}
 }
 
+// Behind bytes that are missing a request may be found when its answer has come
+// already, as that of TLS records that are opened again. The frames behind it
+// are told as they come.
+func TestRequestBehindItsAnswer(t *testing.T) {
+	t.Parallel()
+	steps := scene(t, `0 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade
+		0.1 client gap 64
+		0.1 client http GET /chat HTTP/1.1 | Host: a | Upgrade: websocket | Connection: Upgrade
+		0.2 client 81 85 01020304 "Hello"^01020304
+		0.3 server 81 05 "Hello"
+		0.4 client fin
+		0.5 server fin`)
+	all, report := records(capture.Options{}, steps, nil)
+	var got []string
+	for _, r := range all {
+		if r.Kind != capture.KindFinding {
+			got = append(got, fmt.Sprintf("%s %s", r.Kind, r.From))
+		}
+	}
+	want := []string{"handshake server", "gap client", "handshake client", "frame client", "message client",
+		"frame server", "message server", "end client", "end server", "ending client"}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q\nwant %q", got, want)
+	}
+	if report.Client.Frames != 1 || report.Ending.How != capture.Abnormal {
+		t.Errorf("%d frames of the client, ended %s", report.Client.Frames, report.Ending.How)
+	}
+	cutEverywhere(t, capture.Options{}, steps)
+}
+
 // The hint names the timeout that fits best, and how well it does.
 func TestHints(t *testing.T) {
 	t.Parallel()

@@ -235,6 +235,11 @@ func (a *Analyser) endBody(s *side, m mark) {
 		switch {
 		case ex.granted:
 			a.enterFrames(s)
+		case ex.upgrade && !s.based && a.openSeen(): // it was answered before it was found, behind a gap
+			ex.Cut = true
+			a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
+			a.tellExchange(ex, m, Client)
+			a.enterFrames(s)
 		case ex.upgrade && !ex.responded:
 			s.state = stateWaiting
 		}

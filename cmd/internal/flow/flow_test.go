@@ -602,6 +602,26 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// When there are too many connections, those that have been quiet go first.
+func TestQuietConnectionsGoFirst(t *testing.T) {
+	tracker := New(newDiary(t), &Options{MaxConns: 4})
+	n := int64(0)
+	use := func(ports ...uint16) {
+		for _, port := range ports {
+			n++
+			tracker.Segment(&packet.Segment{Packet: n, Time: epoch.Add(time.Duration(n) * time.Millisecond), Flags: packet.ACK,
+				Src: netip.AddrPortFrom(client.Addr(), port), Dst: server, Seq: uint32(n), Payload: []byte("x"), Length: 1})
+		}
+	}
+	use(1, 2, 3, 4, 5) // all of them were used: the first goes
+	use(2, 3, 6)       // 4 was not used since
+	use(2, 3, 5, 6)
+	if got := tracker.Stats(); got.Conns != 6 || got.Evicted != 2 || got.Open != 4 {
+		t.Errorf("%d connections, %d evicted, %d open, want 6, 2 and 4: 1 and 4 go", got.Conns, got.Evicted, got.Open)
+	}
+	tracker.Close()
+}
+
 func TestBufferLimitIsReported(t *testing.T) {
 	sc := newScript()
 	sc.open()

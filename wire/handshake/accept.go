@@ -17,22 +17,15 @@ func Key(nonce [16]byte) string { return base64.StdEncoding.EncodeToString(nonce
 
 // ValidKey reports whether key is the base64 form of 16 bytes.
 func ValidKey(key string) bool {
-	var nonce [18]byte
-	if len(key) != 24 || strings.ContainsAny(key, "\r\n") { // which the decoder skips
-		return false
-	}
-	n, err := base64.StdEncoding.Strict().Decode(nonce[:], []byte(key))
-	return err == nil && n == 16
+	nonce, err := base64.StdEncoding.Strict().DecodeString(key)
+	return err == nil && len(nonce) == 16 && len(key) == 24 // the decoder skips line ends
 }
 
 // Accept returns the Sec-WebSocket-Accept that answers key: the base64 form of
 // the 20 bytes of SHA-1 over key and GUID (RFC 6455 4.2.2).
 func Accept(key string) string {
-	var text [64]byte
-	var value [28]byte
-	sum := sha1.Sum(append(append(text[:0], key...), GUID...))
-	base64.StdEncoding.Encode(value[:], sum[:])
-	return string(value[:])
+	sum := sha1.Sum([]byte(key + GUID))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // Mistake says how a wrong Sec-WebSocket-Accept came to be. The zero value is

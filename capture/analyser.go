@@ -24,16 +24,14 @@ type Options struct {
 	// OtherKeys returns the keys of other connections, for which a wrong
 	// Sec-WebSocket-Accept may have been meant; nil: none are known.
 	OtherKeys func() []string
-
-	// Pool, if it is not nil, is shared by Analysers of which few work at a time.
-	Pool *Pool
 }
 
 // An Analyser turns the bytes of one connection into records.
 type Analyser struct {
-	o      Options
+	o      *Options
+	pool   *Pool // nil: none
 	emits  func(Record)
-	noted  noted
+	noted  *noted // nil: nothing has been found
 	report *Report
 
 	*work                // nil while the Analyser rests, and behind the Report
@@ -45,27 +43,27 @@ type Analyser struct {
 
 // work is what an Analyser needs while it works.
 type work struct {
-	sides     [2]side
+	// While a direction is being guessed, what comes is held here in order.
+	guessed *side // which it is; nil: none
+	queue   []item
+	held    int  // bytes in the queue
+	stops   bool // a gap in it, or its end, is in the queue
+
+	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	witness   *wire.Witness // judge; nil before the connection is open
-	judge     wire.Witness
-	exchanges []*exchange // without a whole response, oldest first
-	opened    []byte      // the handshake that opened the connection; see packHandshake
-	deflate   bool        // frames may be compressed: it was agreed on, or what was is not known
 	frames    int64
 	messages  int64
-
-	// While a direction is being guessed, what comes is held here in order.
-	queue   []item
-	held    int   // bytes in the queue
-	guessed *side // which it is; nil: none
-	stops   bool  // a gap in it, or its end, is in the queue
-
-	net     netFacts
-	end     endState
-	ended   *Ending   // once it has been told
-	keys    []string  // of this connection's earlier handshakes
-	traces  [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none
-	numbers numbers
+	sides     [2]side
+	judge     wire.Witness
+	numbers   numbers
+	end       endState
+	ended     *Ending     // once it has been told
+	exchanges []*exchange // without a whole response, oldest first
+	opened    *Handshake  // the handshake that opened the connection, without heads and bodies
+	packed    []byte      // in its place, once the Analyser has been at rest; see packHandshake
+	net       netFacts
+	keys      []string  // of this connection's earlier handshakes
+	traces    [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none
 }
 
 func newWork() *work {
@@ -87,6 +85,12 @@ func (w *work) witnesses(limits wire.Limits, state wire.WitnessState) {
 // New returns an Analyser that passes each record to emit, which may be nil
 // when the Report is all that is wanted.
 func New(o Options, emit func(Record)) *Analyser {
+	o.complete()
+	return &Analyser{o: &o, emits: emit}
+}
+
+// complete puts the defaults in the place of zeros.
+func (o *Options) complete() {
 	if o.HeadLimit <= 0 {
 		o.HeadLimit = handshake.DefaultLimit
 	}
@@ -94,10 +98,6 @@ func New(o Options, emit func(Record)) *Analyser {
 	o.Findings = orDefault(o.Findings, 200)
 	o.Inflate = orDefault(o.Inflate, 16<<20)
 	o.ControlRate = orDefault(o.ControlRate, 1000)
-	if o.Pool != nil {
-		o.Pool.all++
-	}
-	return &Analyser{o: o, emits: emit}
 }
 
 func orDefault(n, value int) int {
@@ -126,7 +126,9 @@ func (a *Analyser) Bytes(from wire.Role, at time.Time, packet int64, b []byte) {
 // Gap tells that n bytes of a side are missing here; negative: it is not known
 // how many.
 func (a *Analyser) Gap(from wire.Role, at time.Time, packet int64, n int64) {
-	a.take(item{kind: itemGap, from: from & 1, mark: mark{at, packet}, n: n})
+	if n != 0 {
+		a.take(item{kind: itemGap, from: from & 1, mark: mark{at, packet}, n: n})
+	}
 }
 
 // End tells that a side sends no more. Bytes that come all the same are read
@@ -139,131 +141,6 @@ func (a *Analyser) End(from wire.Role, at time.Time, packet int64, how How) {
 func (a *Analyser) Net(e NetEvent) {
 	e.From &= 1
 	a.take(item{kind: itemNet, from: e.From, mark: mark{e.At, e.Packet}, net: &e})
-}
-
-// item is one call of a method, held or under way.
-type item struct {
-	kind itemKind
-	from wire.Role
-	mark mark
-	b    []byte
-	n    int64
-	how  How
-	net  *NetEvent
-}
-
-type itemKind uint8
-
-const (
-	itemBytes itemKind = iota
-	itemGap
-	itemEnd
-	itemNet
-)
-
-// stops reports whether the side's bytes do not go on behind the item.
-func (it *item) stops(from wire.Role) bool {
-	return it.from == from && (it.kind == itemGap || it.kind == itemEnd)
-}
-
-const (
-	maxHeld  = 32 << 10 // bytes in the queue
-	maxItems = 4096
-)
-
-// take processes an item, or holds it behind what is held already.
-func (a *Analyser) take(it item) {
-	if a.report != nil {
-		return
-	}
-	a.wake()
-	if a.guessed == nil {
-		if it = a.process(it); a.guessed == nil {
-			return
-		}
-	}
-	if it.kind != itemBytes {
-		a.queue = append(a.queue, it)
-		a.stops = a.stops || it.stops(a.guessed.role)
-		a.drain(false)
-		return
-	}
-	// Bytes are held in portions that do not depend on how they were cut, so
-	// that the guess does not, either.
-	for len(it.b) > 0 {
-		if a.guessed == nil {
-			if it = a.process(it); a.guessed == nil {
-				return
-			}
-		}
-		n := min(len(it.b), maxHeld-a.held)
-		if it.from == a.guessed.role {
-			n = min(n, a.guessed.untilNextTry())
-			a.guessed.guessLen += n
-		}
-		a.hold(it, it.b[:n])
-		it.b = it.b[n:]
-		a.drain(false)
-	}
-}
-
-// hold appends bytes to the queue, to the last item if they belong to it.
-func (a *Analyser) hold(it item, b []byte) {
-	a.held += len(b)
-	if last := len(a.queue) - 1; last >= 0 {
-		if q := &a.queue[last]; q.kind == itemBytes && q.from == it.from && q.mark == it.mark {
-			q.b = append(q.b, b...)
-			return
-		}
-	}
-	it.b = append([]byte(nil), b...)
-	a.queue = append(a.queue, it)
-}
-
-// drain processes the queue from its front while that can be done. With force
-// no guess waits any longer.
-func (a *Analyser) drain(force bool) {
-	for len(a.queue) > 0 {
-		if a.guessed != nil && !a.decide(force || a.held >= maxHeld || len(a.queue) >= maxItems) {
-			return
-		}
-		it := a.queue[0]
-		a.queue = a.queue[1:]
-		a.held -= len(it.b)
-		if rest := a.process(it); a.guessed != nil {
-			a.queue = append([]item{rest}, a.queue...)
-			a.held += len(rest.b)
-			a.guessed.guessLen = 0
-			for _, q := range a.queue {
-				a.stops = a.stops || q.stops(a.guessed.role)
-				if q.from == a.guessed.role && q.kind == itemBytes {
-					a.guessed.guessLen += len(q.b)
-				}
-			}
-		}
-	}
-	a.queue, a.held = nil, 0
-}
-
-// process reads an item. When it comes upon a direction that must be guessed,
-// it sets guessed and returns what is left of the item.
-func (a *Analyser) process(it item) (rest item) {
-	s := &a.sides[it.from]
-	switch it.kind {
-	case itemBytes:
-		all := it.b
-		it.b = a.read(s, it.mark, all)
-		if n := len(all) - len(it.b); n > 0 {
-			a.numbers.bytes(it.from, it.mark.at, n)
-		}
-	case itemGap:
-		a.gap(s, it.mark, it.n)
-	case itemEnd:
-		a.endSide(s, it.mark, it.how)
-	case itemNet:
-		a.learn(it.net)
-	}
-	return it
 }
 
 // emit passes a record on.
@@ -280,6 +157,9 @@ func (a *Analyser) emit(kind Kind, m mark, from Party, r Record) {
 func (a *Analyser) find(m mark, f Finding) {
 	if f.At.IsZero() {
 		f.At, f.Packet = m.at, m.packet
+	}
+	if a.noted == nil {
+		a.noted = &noted{counts: map[string]int{}, severities: map[Severity]int{}}
 	}
 	a.noted.finding(&f, a.o.Findings)
 	a.emit(KindFinding, mark{f.At, f.Packet}, f.From, Record{Finding: &f})
@@ -356,7 +236,7 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 		case stateBody:
 			n = a.readBody(s, m, b)
 		case stateWaiting:
-			a.wait(s, m, b)
+			n = a.wait(s, m, b)
 		case stateFrames:
 			n = a.readFrames(s, m, b)
 		case stateSkip:
@@ -380,8 +260,8 @@ func (a *Analyser) Report() *Report {
 		a.finish()
 		a.report = a.sum()
 		a.leave()
-		if a.o.Pool != nil {
-			a.o.Pool.all--
+		if a.pool != nil {
+			a.pool.all--
 		}
 	}
 	return a.report

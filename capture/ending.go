@@ -111,7 +111,7 @@ func (k largeKind) String() string {
 // onClose takes a Close frame.
 func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
 	e := &a.end
-	c := Close{Frame: s.frame.Number, Code: rfc.NoStatusReceived}
+	c := &Close{Frame: s.frame.Number, Code: rfc.NoStatusReceived}
 	if code, reason, ok := frame.ParseClose(ev.Data); ok {
 		c.Code, c.Reason = rfc.StatusCode(code), string(reason)
 	}
@@ -123,15 +123,13 @@ func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
 	case e.first == nil:
 		c.Began = true
 		a.beginEnding(s.party(), mark{s.frame.First, s.frame.FirstPacket})
-		kept := c
-		e.first, e.closes[s.role] = &kept, &kept
+		e.first, e.closes[s.role] = c, c
 	default:
 		c.Answer = since(e.begun.at, m.at)
-		kept := c
-		e.closes[s.role] = &kept
+		e.closes[s.role] = c
 		e.answered = m.at
 	}
-	a.emit(KindClose, m, s.party(), Record{Close: &c})
+	a.emit(KindClose, m, s.party(), Record{Close: c})
 }
 
 // beginEnding notes the first act of ending.
@@ -147,22 +145,23 @@ func (a *Analyser) beginEnding(by Party, m mark) {
 	e.lastOf = a.numbers.lastFrame
 }
 
-// endSide takes the end of a side's bytes.
-func (a *Analyser) endSide(s *side, m mark, how How) {
-	first := s.ended == ""
-	if first {
-		s.ended = how
-	}
+// endSide takes the end of a side's bytes. It reports false when bytes that it
+// has released must be guessed before it.
+func (a *Analyser) endSide(s *side, m mark, how How) bool {
 	if how != Stopped && a.end.tcp.at.IsZero() {
 		a.end.tcp, a.end.tcpBy = m, s.party()
 	}
 	if how == RST && a.end.reset == "" {
 		a.end.reset = s.party()
 	}
-	var broken rfc.Set
+	first := s.ended == ""
 	if first {
-		a.flushSide(s, m)
+		if a.flushSide(s, m); a.guessed != nil {
+			return false
+		}
+		s.ended = how
 	}
+	var broken rfc.Set
 	if first && how != Stopped && a.witness != nil && s.based {
 		broken = a.witness.End(s.role)
 		a.beginEnding(s.party(), m)
@@ -184,6 +183,7 @@ func (a *Analyser) endSide(s *side, m mark, how How) {
 	if both || how == RST {
 		a.conclude(m)
 	}
+	return true
 }
 
 // unsure reports whether missing bytes may hold what the rule asks for, or the
@@ -203,6 +203,9 @@ func (a *Analyser) unsure(rule rfc.Rule, s *side) bool {
 // declined reports whether the server's answer broke a rule for which a client
 // fails the connection (RFC 6455 4.1), and the client has sent no frame since.
 func (a *Analyser) declined() bool {
+	if a.noted == nil {
+		return false
+	}
 	var broken rfc.Set
 	for i := range a.noted.findings {
 		if f := &a.noted.findings[i]; f.Rule != 0 && f.Frame == 0 && f.From == Server && f.Rule.Info().Binds == rfc.Server {
@@ -294,6 +297,7 @@ func (a *Analyser) finish() {
 		if s.ended == "" {
 			a.flushSide(s, m)
 		}
+		a.drain(true)
 		if s.lost != nil {
 			a.emit(KindGap, s.lostMark, s.party(), Record{Gap: s.lost})
 			s.lost = nil

@@ -410,6 +410,16 @@ func TestFaultsBehindGaps(t *testing.T) {
 			1.3 client 09 84 a1b2c3d4 "ping"^a1b2c3d4
 			1.4 client 80 87 99887766 "Goodbye"^99887766
 			1.5 client 81 87 12345678 "Goodbye"^12345678`, []string{"6455-5.5-control-not-fragmented #3"}, 5},
+		{"one that is too large to be held", `1 client gap 50
+			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.2 client 82 7e a000 "a"*40960
+			1.3 client 81 86 a1b2c3d4 "World!"^a1b2c3d4`, []string{mask + " #2"}, 3},
+		{"all, as before it", `0.9 client 81 05 "Hello"
+			1 client gap 50
+			1.1 client 81 0f "Hello, somebody"
+			1.2 client 81 03 "bad"
+			1.3 client 81 86 a1b2c3d4 "World!"^a1b2c3d4
+			1.4 client 81 87 99887766 "Goodbye"^99887766`, []string{mask + " #1", mask + " #2", mask + " #3"}, 5},
 		{"the last bytes", `1 client gap 50
 			1.1 client 81 8f 01020304 "Hello, somebody"^01020304
 			1.2 client 81 03 "bad"
@@ -442,6 +452,36 @@ func TestFaultsBehindGaps(t *testing.T) {
 			cutEverywhere(t, capture.Options{}, steps)
 		})
 	}
+}
+
+// Behind bytes that are missing a request may be found when its answer has come
+// already, as that of TLS records that are opened again. The frames behind it
+// are told as they come.
+func TestRequestBehindItsAnswer(t *testing.T) {
+	t.Parallel()
+	steps := scene(t, `0 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade
+		0.1 client gap 64
+		0.1 client http GET /chat HTTP/1.1 | Host: a | Upgrade: websocket | Connection: Upgrade
+		0.2 client 81 85 01020304 "Hello"^01020304
+		0.3 server 81 05 "Hello"
+		0.4 client fin
+		0.5 server fin`)
+	all, report := records(capture.Options{}, steps, nil)
+	var got []string
+	for _, r := range all {
+		if r.Kind != capture.KindFinding {
+			got = append(got, fmt.Sprintf("%s %s", r.Kind, r.From))
+		}
+	}
+	want := []string{"handshake server", "gap client", "handshake client", "frame client", "message client",
+		"frame server", "message server", "end client", "end server", "ending client"}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q\nwant %q", got, want)
+	}
+	if report.Client.Frames != 1 || report.Ending.How != capture.Abnormal {
+		t.Errorf("%d frames of the client, ended %s", report.Client.Frames, report.Ending.How)
+	}
+	cutEverywhere(t, capture.Options{}, steps)
 }
 
 // The hint names the timeout that fits best, and how well it does.

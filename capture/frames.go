@@ -15,7 +15,7 @@ type frameReader struct {
 	frame    Frame
 	payload  []byte    // backs frame.Payload
 	findings []Finding // told behind the frame's record
-	start    mark      // of the next frame's first byte
+	start    mark      // of the first byte of the frame that begins next, or has begun last
 
 	inMessage    bool
 	message      Message
@@ -29,6 +29,7 @@ type frameReader struct {
 
 	left       uint64 // in stateSkip, bytes to the frame's end
 	backInStep bool   // a message has begun since bytes were lost
+	contrary   bool   // a frame was masked, or not, as only the other side's are
 
 	pings     wire.Pings
 	pingSeq   int64
@@ -65,17 +66,18 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
 	all := len(b)
 	s.offset += int64(all)
 	r := a.witness.Receiver(s.role)
-	if !r.InFrame() {
-		s.start = m
-	}
 	scratch := scratches.Get().(*[16 << 10]byte)
 	defer scratches.Put(scratch)
 	for len(b) > 0 {
 		in := scratch[:copy(scratch[:], b)] // the Receiver unmasks in place
 		b = b[len(in):]
 		for {
+			before := r.Offset()
 			var ev wire.Event
 			n := a.witness.Next(s.role, in, &ev)
+			if r.FrameOffset() >= before {
+				s.start = m
+			}
 			a.takePayload(s, m, in[:n])
 			in = in[n:]
 			if s.doubts(&ev) {
@@ -90,6 +92,7 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
 			}
 		}
 	}
+	a.dropBuffers(s)
 	return all
 }
 
@@ -114,13 +117,17 @@ func (a *Analyser) onEvent(s *side, m mark, ev *wire.Event) {
 	switch ev.Kind {
 	case wire.NeedMore:
 		a.settle(s, m)
+		return
 	case wire.Header:
 		a.settle(s, m)
 		a.beginFrame(s, m, ev)
+		return
+	}
+	if !s.inFrame {
+		return // an end has cut the frame, and it was told
+	}
+	switch ev.Kind {
 	case wire.Data:
-		if !s.inFrame { // an end has cut it
-			s.start = m
-		}
 		a.note(s, m, ev)
 		if s.frame.Message != 0 && s.message.NotInflated == "" {
 			a.takeData(s, m, ev)
@@ -164,7 +171,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 	a.frames++
 	stream := s.shift + ev.Offset
 	s.inFrame = true
-	s.payload = s.payload[:0]
+	s.payload = a.buffer(s.payload)
 	s.frame = Frame{
 		Number:      a.frames,
 		Header:      Header{ev.Header},
@@ -192,6 +199,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 	if s.frame.Compressed {
 		s.inflater.allow(h.Length)
 	}
+	s.contrary = s.contrary || h.Masked != (s.role == wire.Client)
 	a.numbers.frame(s.role, h)
 	a.note(s, m, ev)
 	if s.role == wire.Client && h.Masked {
@@ -205,7 +213,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 func (a *Analyser) beginMessage(s *side, m mark, h *frame.Header) {
 	a.messages++
 	s.inMessage = true
-	s.joined = s.joined[:0]
+	s.joined = a.buffer(s.joined)
 	s.messageStart = s.start.at
 	s.message = Message{Number: a.messages, FirstFrame: s.frame.Number, Type: "unknown"}
 	switch h.Opcode {
@@ -295,7 +303,6 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	if f.Cut {
 		f.Payload.Size = f.Seen
 	}
-	s.start = m // the next one's first byte, if it is in the same bytes
 	a.numbers.frameEnd(s.role, f)
 	a.emit(KindFrame, m, s.party(), Record{Frame: f})
 	for i := range s.findings {
@@ -371,14 +378,10 @@ func (a *Analyser) onControl(s *side, m mark, ev *wire.Event) {
 
 // gap takes a gap in a side's bytes.
 func (a *Analyser) gap(s *side, m mark, n int64) {
-	if n == 0 {
-		return
-	}
 	a.distrust(s)
 	at := s.offset
 	s.lossy = true
 	s.backInStep = false
-	a.numbers.gap(s.role, n)
 	if n > 0 {
 		s.offset += n
 	}

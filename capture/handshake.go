@@ -26,7 +26,8 @@ func (a *Analyser) onRequest(s *side, m mark, r handshake.Request, head []byte) 
 		a.emit(KindStart, m, Client, Record{Start: &Start{As: "http2", Confidence: 1, Evidence: "the connection preface of HTTP/2", Offset: s.headAt}})
 		return
 	}
-	ex := &exchange{request: r, sentAt: m, requestLen: int64(len(head))}
+	ex := a.newExchange()
+	ex.request, ex.sentAt, ex.requestLen = r, m, int64(len(head))
 	ex.Method, ex.Target, ex.Host, ex.RequestProto, ex.RequestHeader = r.Method, r.Target, r.Host, r.Proto, r.Header
 	ex.Requested, ex.RequestPacket = s.headFirst.at, s.headFirst.packet
 	ex.Proof = "unknown"
@@ -205,7 +206,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	client := &a.sides[wire.Client]
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
-	a.opened = packHandshake(&ex.Handshake)
+	a.opened, a.keys = ex.Handshake.withoutHeads(), nil
 	a.traces = [2]string{wire.Client: proxyTrace(ex.RequestHeader), wire.Server: proxyTrace(ex.ResponseHeader)}
 	a.openWitness(m)
 	a.deflate = ex.Deflate
@@ -219,7 +220,20 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 		client.state = stateFresh
 		client.head = client.head[:0]
 	}
+	if client.ex != ex {
+		a.dropExchange(ex)
+	}
 }
+
+// withoutHeads returns what is kept of a handshake as long as its connection.
+func (h *Handshake) withoutHeads() *Handshake {
+	kept := *h
+	kept.RequestHeader, kept.RequestBody, kept.ResponseHeader, kept.ResponseBody, kept.GotTLS = nil, nil, nil, nil, false
+	return &kept
+}
+
+// openSeen reports whether the handshake was seen that opened the connection.
+func (a *Analyser) openSeen() bool { return a.opened != nil || a.packed != nil }
 
 func (a *Analyser) openWitness(m mark) {
 	a.witnesses(a.o.Limits, wire.WitnessState{})

@@ -47,30 +47,37 @@ func (a *Analyser) readHead(s *side, m mark, b []byte) int {
 		s.headFirst, s.headAt = m, s.offset
 	}
 	b = b[:min(len(b), a.o.HeadLimit-old)]
-	s.head = append(s.head, b...)
-	if old >= 8 && len(s.head) < a.o.HeadLimit && bytes.IndexByte(b, '\n') < 0 {
+	head := b
+	if old > 0 {
+		s.head = append(s.head, b...)
+		head = s.head
+	}
+	if old >= 8 && len(head) < a.o.HeadLimit && bytes.IndexByte(b, '\n') < 0 {
 		s.offset += int64(len(b))
 		return len(b) // no head ends here
 	}
+	var request handshake.Request
+	var response handshake.Response
 	var n int
-	var whole func()
 	if s.role == wire.Client {
-		var r handshake.Request
-		r, n = handshake.ParseRequest(s.head, a.o.HeadLimit)
-		whole = func() { a.onRequest(s, m, r, s.head[:n]) }
+		request, n = handshake.ParseRequest(head, a.o.HeadLimit)
 	} else {
-		var r handshake.Response
-		r, n = handshake.ParseResponse(s.head, a.o.HeadLimit)
-		whole = func() { a.onResponse(s, m, r, s.head[:n]) }
+		response, n = handshake.ParseResponse(head, a.o.HeadLimit)
 	}
 	if n == 0 {
+		if old == 0 {
+			s.head = append(s.head, b...)
+		}
 		s.offset += int64(len(b))
 		return len(b)
 	}
 	s.offset += int64(n - old)
-	s.state = stateHead
-	whole()
 	s.head = s.head[:0]
+	if s.role == wire.Client {
+		a.onRequest(s, m, request, head[:n])
+	} else {
+		a.onResponse(s, m, response, head[:n])
+	}
 	return n - old
 }
 
@@ -228,6 +235,11 @@ func (a *Analyser) endBody(s *side, m mark) {
 		switch {
 		case ex.granted:
 			a.enterFrames(s)
+		case ex.upgrade && !s.based && a.openSeen(): // it was answered before it was found, behind a gap
+			ex.Cut = true
+			a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
+			a.tellExchange(ex, m, Client)
+			a.enterFrames(s)
 		case ex.upgrade && !ex.responded:
 			s.state = stateWaiting
 		}
@@ -267,8 +279,9 @@ func (a *Analyser) tellExchange(ex *exchange, m mark, from Party) {
 	ex.findings = nil
 }
 
-// wait holds bytes of the client until its request to upgrade is answered.
-func (a *Analyser) wait(s *side, m mark, b []byte) {
+// wait holds bytes of the client until its request to upgrade is answered, and
+// returns how many.
+func (a *Analyser) wait(s *side, m mark, b []byte) int {
 	if s.heldBytes == 0 && len(a.exchanges) > 0 {
 		ex := a.exchanges[len(a.exchanges)-1]
 		f := broke(rfc.WaitForResponse, Client, "bytes behind the request, before any response to it")
@@ -276,58 +289,15 @@ func (a *Analyser) wait(s *side, m mark, b []byte) {
 		ex.broken.Add(rfc.WaitForResponse)
 		ex.findings = append(ex.findings, f)
 	}
-	for len(b) > 0 {
-		n := min(len(b), maxWaiting-s.heldBytes)
-		if last := len(s.held) - 1; last >= 0 && s.held[last].kind == itemBytes && s.held[last].mark == m {
-			s.held[last].b = append(s.held[last].b, b[:n]...)
-		} else {
-			s.held = append(s.held, item{kind: itemBytes, from: s.role, mark: m, b: append([]byte(nil), b[:n]...)})
-		}
-		s.heldBytes += n
-		s.offset += int64(n)
-		b = b[n:]
-		if s.heldBytes >= maxWaiting { // the answer was missed: take it for granted
-			a.peer(s).lossy = true
-			a.assumeOpen(m)
-			a.readFrames(s, m, b)
-			return
-		}
+	b = b[:min(len(b), maxWaiting-s.heldBytes)]
+	s.held = appendBytes(s.held, item{kind: itemBytes, from: s.role, mark: m}, b)
+	s.heldBytes += len(b)
+	s.offset += int64(len(b))
+	if s.heldBytes >= maxWaiting { // the answer was missed: take it for granted
+		a.peer(s).lossy = true
+		a.assumeOpen(m)
 	}
-}
-
-// release reads what was held of a side in its new state.
-func (a *Analyser) release(s *side) {
-	held := s.held
-	s.held, s.heldBytes = nil, 0
-	for _, it := range held {
-		switch it.kind {
-		case itemBytes:
-			s.offset -= int64(len(it.b))
-		case itemGap:
-			s.offset -= max(0, it.n)
-		}
-	}
-	for i, it := range held {
-		if rest := a.process2(it); a.guessed != nil { // what is left goes before all else
-			front := append([]item{rest}, held[i+1:]...)
-			for _, q := range front {
-				a.held += len(q.b)
-			}
-			a.queue = append(front, a.queue...)
-			return
-		}
-	}
-}
-
-// process2 is process without counting the bytes again.
-func (a *Analyser) process2(it item) item {
-	s := &a.sides[it.from]
-	if it.kind == itemGap {
-		a.gap(s, it.mark, it.n)
-		return it
-	}
-	it.b = a.read(s, it.mark, it.b)
-	return it
+	return len(b)
 }
 
 // foreignRequest says that the client's bytes are no HTTP.

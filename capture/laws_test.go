@@ -16,7 +16,11 @@ import (
 )
 
 // linesOf tells a conversation's records, and its report, as lines of JSON.
-func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][]byte) (lines []string) {
+func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][]byte) []string {
+	return linesBy(t, func(emit func(capture.Record)) *capture.Analyser { return capture.New(o, emit) }, steps, cut)
+}
+
+func linesBy(t testing.TB, newAnalyser func(func(capture.Record)) *capture.Analyser, steps []step, cut func([]byte) [][]byte) (lines []string) {
 	t.Helper()
 	line := func(v any) {
 		b, err := json.Marshal(v)
@@ -25,7 +29,7 @@ func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][
 		}
 		lines = append(lines, string(b))
 	}
-	a := capture.New(o, func(r capture.Record) { line(r) })
+	a := newAnalyser(func(r capture.Record) { line(r) })
 	line(play(a, steps, cut))
 	return lines
 }
@@ -34,9 +38,9 @@ func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][
 // as far as it can be.
 func linesAtRest(t testing.TB, o capture.Options, steps []step) []string {
 	t.Helper()
-	o.Pool = capture.NewPool(1)
-	others := []*capture.Analyser{capture.New(o, nil), capture.New(o, nil)}
-	return linesOf(t, o, steps, func(b []byte) [][]byte {
+	pool := capture.NewPool(1, o)
+	others := []*capture.Analyser{pool.New(nil), pool.New(nil)}
+	return linesBy(t, pool.New, steps, func(b []byte) [][]byte {
 		for _, other := range others {
 			other.Bytes(wire.Server, start, 0, nil)
 		}
@@ -154,14 +158,100 @@ func TestForeignBytesInPieces(t *testing.T) {
 	}
 }
 
-// A frame begins with its own first byte behind one that an end has cut, whose
-// bytes come all the same.
+// Behind an end that cuts a frame the rest of it may come all the same. It is
+// told once, as it was cut, and the frame behind it begins with its own first
+// byte.
 func TestBytesBehindTheEndInPieces(t *testing.T) {
 	t.Parallel()
-	cutEverywhere(t, capture.Options{}, append(opening(""),
-		step{from: wire.Server, b: []byte("\x01\x0aHello")},
-		step{from: wire.Server, end: capture.FIN},
-		step{from: wire.Server, b: []byte("Hello\x80\x05again")}))
+	for name, frame := range map[string]string{
+		"text":       "\x81\x0aHelloHello",
+		"fragment":   "\x01\x0aHelloHello",
+		"ping":       "\x89\x0aHelloHello",
+		"close":      "\x88\x0a\x03\xe8helloooo",
+		"unassigned": "\x8b\x0aHelloHello",
+		"compressed": "\xc1\x0c\xf2\x48\xcd\xc9\xc9\x07\x93\x00\x00\x00\xff\xff",
+	} {
+		t.Run(name, func(t *testing.T) {
+			steps := append(opening("permessage-deflate"),
+				step{from: wire.Server, b: []byte(frame[:7])},
+				step{from: wire.Server, end: capture.FIN},
+				step{from: wire.Server, b: []byte(frame[7:])},
+				step{from: wire.Server, b: []byte("\x82\x05again")},
+				step{from: wire.Server, b: []byte("\x82\x05again")})
+			cutEverywhere(t, capture.Options{}, steps)
+			steps[4].b = []byte(frame[7:] + "\x82\x05again")
+			cutEverywhere(t, capture.Options{}, steps)
+			all, _ := records(capture.Options{}, steps, nil)
+			var told []int64
+			for _, r := range all {
+				if r.Frame != nil {
+					told = append(told, r.Frame.Number, r.Frame.FirstPacket)
+				}
+			}
+			if want := []int64{1, 3, 2, 5, 3, 6, 4, 7}; !slices.Equal(told, want) {
+				t.Errorf("frames and the packets in which they begin: %v, want %v", told, want)
+			}
+		})
+	}
+}
+
+// What a client sent before the answer came is read in the order of the wire,
+// though a gap in it makes its end be guessed: once, and before what came later.
+func TestEarlyBytesWithAGapInPieces(t *testing.T) {
+	t.Parallel()
+	const lost = ", which is the end of a frame"
+	frames := func(n int) (b []byte) {
+		for i := range n {
+			key := []byte{byte(i), byte(i >> 8), 3, 4}
+			b = append(append(b, 0x81, 0x85), key...)
+			for k, c := range []byte("hello") {
+				b = append(b, c^key[k%4])
+			}
+		}
+		return b
+	}
+	client := func(b []byte) step { return step{from: wire.Client, b: b} }
+	gap := step{from: wire.Client, gap: -1}
+	early := []step{client([]byte(goodRequest)), client(frames(1)), gap, client([]byte(lost))}
+	for name, tt := range map[string]struct {
+		steps  []step
+		frames int
+	}{
+		"until the server's end": {append(early, step{from: wire.Server, gap: 100}, step{from: wire.Server, end: capture.FIN},
+			client(frames(3)), step{from: wire.Client, end: capture.FIN}), 4},
+		"until the server's end, and found by then": {append(early, client(frames(3)), step{from: wire.Server, gap: 100},
+			step{from: wire.Server, end: capture.FIN}, client(frames(1))), 5},
+		"until too much waits": {append(early, client(frames(7000))), 7001},
+		"until the end":        {append(early, client(frames(3))), 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			steps := slices.Clone(tt.steps)
+			cutEverywhere(t, capture.Options{}, steps)
+			var ends [2]int
+			var last int64
+			all, report := records(capture.Options{}, steps, nil)
+			for _, r := range all {
+				switch {
+				case r.End != nil && r.From == capture.Server:
+					ends[wire.Server]++
+				case r.End != nil:
+					ends[wire.Client]++
+				case r.Frame != nil && r.Packet < last:
+					t.Errorf("frame %d of packet %d, told behind packet %d", r.Frame.Number, r.Packet, last)
+				}
+				if r.Frame != nil || r.End != nil {
+					last = r.Packet
+				}
+			}
+			if ends[wire.Client] > 1 || ends[wire.Server] > 1 {
+				t.Errorf("%d ends of the client and %d of the server are told", ends[wire.Client], ends[wire.Server])
+			}
+			if report.Client.Frames != uint64(tt.frames) || report.Client.Gaps != 1 {
+				t.Errorf("%d frames and %d gaps of the client, want %d and 1", report.Client.Frames, report.Client.Gaps, tt.frames)
+			}
+		})
+	}
 }
 
 // Law 3: the first rule that fails the connection is the Receiver's.

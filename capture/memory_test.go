@@ -11,8 +11,8 @@ import (
 )
 
 // footprint returns the bytes of heap that one of many Analysers holds when
-// each has been called as fill does.
-func footprint(t *testing.T, pool *capture.Pool, fill func(i int, a *capture.Analyser)) uint64 {
+// each has been called as fill does, and so many may be awake.
+func footprint(t *testing.T, awake int, fill func(i int, a *capture.Analyser)) uint64 {
 	t.Helper()
 	n := 4000
 	if testing.Short() {
@@ -26,9 +26,10 @@ func footprint(t *testing.T, pool *capture.Pool, fill func(i int, a *capture.Ana
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
+	pool := capture.NewPool(awake, capture.Options{})
 	before := live()
 	for i := range all {
-		all[i] = capture.New(capture.Options{Pool: pool}, nil)
+		all[i] = pool.New(nil)
 	}
 	for i := range all {
 		fill(i, all[i])
@@ -70,19 +71,19 @@ func TestFootprint(t *testing.T) {
 		a.End(wire.Client, start.Add(time.Minute), 99, capture.FIN)
 	}
 	for _, tt := range []struct {
-		name string
-		pool *capture.Pool
-		fill func(int, *capture.Analyser)
-		most uint64
+		name  string
+		awake int
+		fill  func(int, *capture.Analyser)
+		most  uint64
 	}{
-		{"new", nil, func(int, *capture.Analyser) {}, 500},
-		{"awake", nil, talks, 10 << 10},
-		{"at rest, not open", capture.NewPool(10), func(_ int, a *capture.Analyser) { a.Bytes(wire.Client, start, 1, nil) }, 500},
-		{"at rest, open", capture.NewPool(10), open, 1000},
-		{"at rest behind some messages", capture.NewPool(10), talks, 1000},
-		{"at rest behind the end", capture.NewPool(10), ends, 2000},
+		{"new", 10, func(int, *capture.Analyser) {}, 150},
+		{"awake", 1 << 20, talks, 10 << 10},
+		{"at rest, not open", 10, func(_ int, a *capture.Analyser) { a.Bytes(wire.Client, start, 1, nil) }, 500},
+		{"at rest, open", 10, open, 350},
+		{"at rest behind some messages", 10, talks, 550},
+		{"at rest behind the end", 10, ends, 800},
 	} {
-		got := footprint(t, tt.pool, tt.fill)
+		got := footprint(t, tt.awake, tt.fill)
 		t.Logf("%s: %d bytes", tt.name, got)
 		if got > tt.most {
 			t.Errorf("%s: an Analyser holds %d bytes, want %d at most", tt.name, got, tt.most)

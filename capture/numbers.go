@@ -224,9 +224,6 @@ func (n *numbers) response(to wire.Role, d time.Duration) {
 }
 
 func (n *noted) finding(f *Finding, most int) {
-	if n.counts == nil {
-		n.counts, n.severities = map[string]int{}, map[Severity]int{}
-	}
 	n.counts[f.ID]++
 	n.severities[f.Severity]++
 	if len(n.findings) < most {
@@ -247,14 +244,15 @@ func (a *Analyser) sum() *Report {
 		LongestGap: n.idle,
 		IdleFrom:   n.idleFrom,
 		Ending:     a.ended,
-		Findings:   a.noted.findings,
-		Counts:     a.noted.counts,
-		Errors:     a.noted.severities[Error],
-		Warnings:   a.noted.severities[Warning],
-		Notes:      a.noted.severities[Note],
+		Findings:   []Finding{},
+		Counts:     map[string]int{},
 	}
-	if r.Findings == nil {
-		r.Findings, r.Counts = []Finding{}, map[string]int{}
+	if f := a.noted; f != nil {
+		r.Counts = f.counts
+		if len(f.findings) > 0 {
+			r.Findings = f.findings
+		}
+		r.Errors, r.Warnings, r.Notes = f.severities[Error], f.severities[Warning], f.severities[Note]
 	}
 	if h := r.Handshake; h != nil {
 		r.Opening = since(h.Requested, h.Responded)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/wiretrue/websocket/wire"
@@ -20,6 +21,7 @@ type coder struct {
 	b       []byte
 	at      int // how far it was read
 	writing bool
+	words   *words
 	base    int64 // seconds; times are written as differences to it
 	where   *time.Location
 	last    time.Time
@@ -71,6 +73,54 @@ func text[T ~string](c *coder, fields ...*T) {
 			continue
 		}
 		*v = T(c.read(n))
+	}
+}
+
+// words are strings that many Analysers of a Pool have.
+type words struct {
+	list  []string
+	index map[string]int
+}
+
+const (
+	maxWords = 1024
+	maxWord  = 64 // bytes
+)
+
+// number returns the word's number, or -1.
+func (w *words) number(s string) int {
+	n, known := w.index[s]
+	switch {
+	case known:
+		return n
+	case len(w.list) == maxWords || len(s) > maxWord:
+		return -1
+	case w.index == nil:
+		w.index = map[string]int{}
+	}
+	s = strings.Clone(s)
+	n = len(w.list)
+	w.list, w.index[s] = append(w.list, s), n
+	return n
+}
+
+// word is text for strings that many have: those which can be are written as
+// numbers.
+func word[T ~string](c *coder, fields ...*T) {
+	for _, v := range fields {
+		n := 0
+		if c.writing && *v != "" {
+			n = c.words.number(string(*v)) + 1
+			if n == 0 {
+				n = -1
+			}
+		}
+		switch integer(c, &n); {
+		case n < 0:
+			text(c, v)
+		case n > 0 && !c.writing:
+			*v = T(c.words.list[n-1])
+		}
 	}
 }
 
@@ -165,23 +215,26 @@ func (a *Analyser) pack() bool {
 	if w.guessed != nil || len(w.queue) > 0 || len(w.exchanges) > 0 || !w.sides[0].atRest() || !w.sides[1].atRest() {
 		return false
 	}
+	if w.opened != nil {
+		w.packed, w.opened = a.packHandshake(w.opened), nil
+	}
 	first := w.numbers.first
-	c := coder{writing: true, base: first.Unix(), where: first.Location(), b: a.o.Pool.bytes[:0]}
+	c := coder{writing: true, words: &a.pool.words, base: first.Unix(), where: first.Location(), b: a.pool.bytes[:0]}
 	c.b = binary.AppendVarint(c.b, c.base)
 	a.code(&c, &state)
 	written := len(c.b)
 	c.b = squeeze(c.b, c.b)
 	a.saved = bytes.Clone(c.b[written:])
-	a.o.Pool.bytes = c.b
+	a.pool.bytes = c.b
 	a.where = c.where
 	return true
 }
 
 // unpack makes the work, which is new, what it was.
 func (a *Analyser) unpack() {
-	p := a.o.Pool
+	p := a.pool
 	p.bytes = stretch(p.bytes[:0], a.saved)
-	c := coder{b: p.bytes, where: a.where}
+	c := coder{b: p.bytes, words: &p.words, where: a.where}
 	c.int64(&c.base)
 	var state wire.WitnessState
 	a.code(&c, &state)
@@ -238,11 +291,11 @@ func (s *side) atRest() bool {
 // code writes or reads the work.
 func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w := a.work
-	c.bytes(&w.opened)
+	c.bytes(&w.packed)
 	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
 	c.bools(&w.deflate, &w.net.opened, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
 	integer(c, &w.frames, &w.messages)
-	text(c, &w.net.alpn, &w.traces[0], &w.traces[1])
+	word(c, &w.net.alpn, &w.traces[0], &w.traces[1])
 	list(c, &w.keys, func(s *string) { text(c, s) })
 	w.end.code(c)
 	w.numbers.code(c)
@@ -274,10 +327,9 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	}
 }
 
-// packHandshake writes what is kept of a handshake as long as its connection:
-// all but the heads and the bodies.
-func packHandshake(h *Handshake) []byte {
-	c := coder{writing: true}
+// packHandshake writes a handshake without heads and bodies.
+func (a *Analyser) packHandshake(h *Handshake) []byte {
+	c := coder{writing: true, words: &a.pool.words}
 	if !h.Requested.IsZero() {
 		c.base = h.Requested.Unix()
 	} else if !h.Responded.IsZero() {
@@ -290,10 +342,10 @@ func packHandshake(h *Handshake) []byte {
 
 // handshake returns that with which the connection opened, or nil.
 func (a *Analyser) handshake() *Handshake {
-	if len(a.opened) == 0 {
-		return nil
+	if a.packed == nil {
+		return a.opened
 	}
-	c := coder{b: a.opened, where: a.numbers.first.Location()}
+	c := coder{b: a.packed, words: &a.pool.words, where: a.numbers.first.Location()}
 	c.int64(&c.base)
 	h := new(Handshake)
 	h.code(&c)
@@ -301,10 +353,10 @@ func (a *Analyser) handshake() *Handshake {
 }
 
 func (h *Handshake) code(c *coder) {
-	text(c, &h.Method, &h.Target, &h.RequestProto, &h.Reason, &h.ResponseProto,
-		&h.Origin, &h.Version, &h.Key, &h.Proof, &h.Mistake, &h.Subprotocol)
+	word(c, &h.Method, &h.RequestProto, &h.Reason, &h.ResponseProto, &h.Origin, &h.Version, &h.Proof, &h.Mistake, &h.Subprotocol)
+	text(c, &h.Target, &h.Key)
 	for _, v := range []*[]string{&h.Host, &h.Subprotocols, &h.Offered, &h.Agreed, &h.Broken} {
-		list(c, v, func(s *string) { text(c, s) })
+		list(c, v, func(s *string) { word(c, s) })
 	}
 	if h.Key != "" {
 		h.AcceptExpected = handshake.Accept(h.Key)
@@ -322,14 +374,15 @@ func (h *Handshake) code(c *coder) {
 }
 
 func (e *Ending) code(c *coder) {
-	text(c, &e.How)
-	text(c, &e.Began, &e.LargeFrom, &e.Reset)
-	text(c, &e.Reason, &e.Proxy, &e.Words)
+	word(c, &e.How)
+	word(c, &e.Began, &e.LargeFrom, &e.Reset)
+	word(c, &e.Reason, &e.Proxy)
+	text(c, &e.Words)
 	integer(c, &e.Code)
 	for _, v := range []**View{&e.Client, &e.Server} {
 		pointer(c, v, func(v *View) {
 			integer(c, &v.Code)
-			text(c, &v.Reason)
+			word(c, &v.Reason)
 		})
 	}
 	integer(c, &e.Silence, &e.SilenceClient, &e.SilenceServer, &e.SincePing, &e.Lasted, &e.TCPAfter)
@@ -340,14 +393,14 @@ func (e *Ending) code(c *coder) {
 		percent := int(math.Round(100 * h.Confidence)) // it is rounded to that
 		integer(c, &percent)
 		h.Confidence = float64(percent) / 100
-		text(c, &h.Whose, &h.Setting, &h.Silent)
+		word(c, &h.Whose, &h.Setting, &h.Silent)
 	})
 }
 
 func (s *side) code(c *coder) {
 	integer(c, &s.state)
-	text(c, &s.ended)
-	c.bools(&s.seen, &s.based, &s.lossy, &s.backInStep)
+	word(c, &s.ended)
+	c.bools(&s.seen, &s.based, &s.lossy, &s.backInStep, &s.contrary)
 	integer(c, &s.offset, &s.base, &s.shift, &s.searched, &s.headAt, &s.pingSeq, &s.frame.Number)
 	c.mark(&s.headFirst)
 
@@ -373,7 +426,7 @@ func (s *side) code(c *coder) {
 
 func (e *endState) code(c *coder) {
 	c.times(&e.quiet, &e.lastPing, &e.answered, &e.lastOf[0], &e.lastOf[1])
-	text(c, &e.began, &e.reset, &e.tcpBy)
+	word(c, &e.began, &e.reset, &e.tcpBy)
 	e.large.code(c)
 	for i := range e.largest {
 		e.largest[i].code(c)
@@ -385,7 +438,7 @@ func (e *endState) code(c *coder) {
 		pointer(c, &e.closes[i], func(k *Close) {
 			integer(c, &k.Frame)
 			integer(c, &k.Code)
-			text(c, &k.Reason)
+			word(c, &k.Reason)
 			k.Name = k.Code.Info().Name
 			c.bools(&k.Began, &k.Repeat)
 			integer(c, &k.After, &k.Answer)
@@ -403,7 +456,7 @@ func (d *largeData) code(c *coder) {
 		return
 	}
 	c.times(&d.at)
-	text(c, &d.from)
+	word(c, &d.from)
 	integer(c, &d.number)
 	integer(c, &d.kind)
 }

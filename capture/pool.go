@@ -1,31 +1,44 @@
 package capture
 
-// A Pool bounds the memory of many Analysers that share it by Options.Pool: a
-// given number of them are awake, and of the others, which have not been called
+// A Pool makes many Analysers and bounds their memory: a given number of them
+// are awake, and of the others, which have not been called
 // for longest, no more is kept than they need to go on, some hundred bytes. An
 // Analyser that holds the beginning of something, a message or a head of HTTP,
 // stays awake. It makes no difference to what they tell. Analysers of one Pool
 // are for one goroutine together.
 type Pool struct {
-	most  int // awake, of few
-	all   int // Analysers without a Report
-	awake int
-	slots []*Analyser // those that are awake; nil: free
-	hand  int         // the next to look at
-	free  []*work
-	bytes []byte
+	o       Options // of all
+	most    int     // awake, of few
+	all     int     // Analysers without a Report
+	awake   int
+	slots   []*Analyser // those that are awake; nil: free
+	hand    int         // the next to look at
+	free    []*work
+	spare   *exchange // empty
+	bytes   []byte
+	words   words // that those at rest have
+	buffers [][]byte
 }
 
 // NewPool returns a Pool of which so many Analysers are awake, as far as that
-// can be done, and a quarter of them when there are more than twice as many
-// Analysers without a Report.
-func NewPool(awake int) *Pool { return &Pool{most: max(1, awake)} }
+// can be done, and an eighth of them when there are more than twice as many
+// Analysers without a Report. They have the same Options.
+func NewPool(awake int, o Options) *Pool {
+	o.complete()
+	return &Pool{o: o, most: max(1, awake)}
+}
+
+// New is the function of that name, for an Analyser of the Pool.
+func (p *Pool) New(emit func(Record)) *Analyser {
+	p.all++
+	return &Analyser{o: &p.o, pool: p, emits: emit}
+}
 
 // room returns how many may be awake now. Very many take the room of those
 // awake, which are less likely to be called again soon.
 func (p *Pool) room() int {
 	if p.all > 2*p.most {
-		return max(1, p.most/4)
+		return max(1, p.most/8)
 	}
 	return p.most
 }
@@ -36,11 +49,11 @@ func (a *Analyser) wake() {
 	if a.work != nil {
 		return
 	}
-	if a.o.Pool == nil {
+	if a.pool == nil {
 		a.work = newWork()
 		return
 	}
-	a.o.Pool.admit(a)
+	a.pool.admit(a)
 }
 
 // admit gives the Analyser a place, and work.
@@ -117,7 +130,7 @@ func (a *Analyser) rest() bool {
 
 // leave gives the place and the work back.
 func (a *Analyser) leave() {
-	if p := a.o.Pool; p != nil && a.slot > 0 {
+	if p := a.pool; p != nil && a.slot > 0 {
 		p.slots[a.slot-1] = nil
 		p.awake--
 		p.recycle(a.work)
@@ -125,27 +138,61 @@ func (a *Analyser) leave() {
 	a.slot, a.work = 0, nil
 }
 
-// recycle keeps the work, and its buffers if they are small, for another
-// Analyser.
+// recycle keeps the work for another Analyser.
 func (p *Pool) recycle(w *work) {
-	const most = 512
 	if p.awake+len(p.free) >= p.room() {
 		return
 	}
-	var buffers [4][]byte
-	for i := range w.sides {
-		buffers[2*i], buffers[2*i+1] = w.sides[i].payload, w.sides[i].joined
-	}
 	*w = work{}
 	w.begin()
-	for i := range w.sides {
-		s := &w.sides[i]
-		if b := buffers[2*i]; cap(b) <= most {
-			s.payload = b[:0]
-		}
-		if b := buffers[2*i+1]; cap(b) <= most {
-			s.joined = b[:0]
-		}
-	}
 	p.free = append(p.free, w)
+}
+
+// newExchange returns an empty exchange.
+func (a *Analyser) newExchange() *exchange {
+	if a.pool == nil || a.pool.spare == nil {
+		return new(exchange)
+	}
+	ex := a.pool.spare
+	a.pool.spare = nil
+	return ex
+}
+
+// dropExchange takes an exchange back that was told, and that nothing refers to.
+func (a *Analyser) dropExchange(ex *exchange) {
+	if a.pool != nil {
+		*ex = exchange{}
+		a.pool.spare = ex
+	}
+}
+
+// buffer returns b empty, or another one when there is none.
+func (a *Analyser) buffer(b []byte) []byte {
+	if p := a.pool; b == nil && p != nil && len(p.buffers) > 0 {
+		last := len(p.buffers) - 1
+		b, p.buffers = p.buffers[last], p.buffers[:last]
+	}
+	return b[:0]
+}
+
+// dropBuffers takes the buffers back of which a side has no use between frames
+// and messages.
+func (a *Analyser) dropBuffers(s *side) {
+	if a.pool == nil {
+		return
+	}
+	if !s.inFrame {
+		a.pool.keep(&s.payload)
+	}
+	if !s.inMessage {
+		a.pool.keep(&s.joined)
+	}
+}
+
+// keep keeps a buffer, unless there are many or it is large.
+func (p *Pool) keep(b *[]byte) {
+	if 0 < cap(*b) && cap(*b) <= 4096 && len(p.buffers) < 16 {
+		p.buffers = append(p.buffers, *b)
+	}
+	*b = nil
 }

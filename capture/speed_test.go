@@ -24,19 +24,20 @@ func BenchmarkMessages(b *testing.B) {
 	for _, bm := range []struct {
 		packet string
 		conns  int
-		pool   *capture.Pool
-	}{{"20B", 1, nil}, {"1KiB", 1, nil}, {"20B", 100, nil}, {"20B", 100, capture.NewPool(1)}} {
+		awake  int
+	}{{"20B", 1, 1}, {"1KiB", 1, 1}, {"20B", 100, 100}, {"20B", 100, 1}} {
 		name := fmt.Sprintf("%s/%dconns", bm.packet, bm.conns)
-		if bm.pool != nil {
+		if bm.awake < bm.conns {
 			name += "AtRest"
 		}
 		b.Run(name, func(b *testing.B) {
 			packet := packets[bm.packet]
 			b.SetBytes(int64(len(packet)))
 			b.ReportAllocs()
+			pool := capture.NewPool(bm.awake, capture.Options{})
 			all := make([]*capture.Analyser, bm.conns)
 			for i := range all {
-				all[i] = capture.New(capture.Options{Pool: bm.pool}, func(capture.Record) {})
+				all[i] = pool.New(func(capture.Record) {})
 				all[i].Bytes(wire.Client, start, 1, []byte(goodRequest))
 				all[i].Bytes(wire.Server, start, 2, []byte(goodResponse))
 			}

@@ -76,6 +76,15 @@ func (r *Receiver) Offset() int64 { return r.offset }
 // InFrame reports whether a frame has begun and not ended.
 func (r *Receiver) InFrame() bool { return r.inFrame || r.splitLen > 0 }
 
+// FrameOffset returns where the frame begins that is being read or, between
+// frames, the next one.
+func (r *Receiver) FrameOffset() int64 {
+	if !r.InFrame() {
+		return r.offset
+	}
+	return r.frameOffset
+}
+
 // InMessage reports whether a message has begun and not ended.
 func (r *Receiver) InMessage() bool { return r.inMessage }
 

@@ -46,19 +46,22 @@ func TestEventsOfAFragmentedMessage(t *testing.T) {
 	}
 }
 
-func TestInFrameAndInMessage(t *testing.T) {
+func TestStateBehindEachByte(t *testing.T) {
 	t.Parallel()
 	in := notation(t, `01 02 "ab"`, `89 01 "?"`, `80 7e 0100`)
-	want := []struct{ frame, message bool }{
-		{true, false}, {true, true}, {true, true}, {false, true}, // the text
-		{true, true}, {true, true}, {false, true}, // the ping
-		{true, true}, {true, true}, {true, true}, {true, true}, // the header of the rest
+	want := []struct {
+		frame, message bool
+		at             int64
+	}{
+		{true, false, 0}, {true, true, 0}, {true, true, 0}, {false, true, 4}, // the text
+		{true, true, 4}, {true, true, 4}, {false, true, 7}, // the ping
+		{true, true, 7}, {true, true, 7}, {true, true, 7}, {true, true, 7}, // the header of the rest
 	}
 	r := new(wire.Receiver)
 	for i := range in {
 		readAll(t, r.Next, in[i:i+1])
-		if r.InFrame() != want[i].frame || r.InMessage() != want[i].message {
-			t.Errorf("behind byte %d: InFrame %v, InMessage %v", i, r.InFrame(), r.InMessage())
+		if r.InFrame() != want[i].frame || r.InMessage() != want[i].message || r.FrameOffset() != want[i].at {
+			t.Errorf("behind byte %d: InFrame %v, InMessage %v, FrameOffset %d", i, r.InFrame(), r.InMessage(), r.FrameOffset())
 		}
 	}
 }

@@ -66,6 +66,10 @@ with --stream N.
 Filters (-Y) are those of Wireshark, with its names for the fields, and some of
 our own: 'wiretrue inspect --fields' lists them.
 
+About 150 MiB of memory may be used before it is tidied up, and more only when
+very many connections are open at a time; the environment variables GOGC and
+GOMEMLIMIT change that.
+
 ` + `The exit code is 0 when nothing is wrong, 1 with a finding of severity error in
 a connection that is shown or with a damaged file, and 2 after wrong usage.`,
 		Example: `  wiretrue inspect capture.pcapng

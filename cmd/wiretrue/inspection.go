@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -31,6 +30,7 @@ type inspection struct {
 	log            *os.File        // the key log, read so far as it goes
 	logs           [][]byte        // the key logs' lines, for -w
 	interrupted    chan os.Signal
+	collector      collector
 	failed, gaveUp bool // a finding of severity error, or a damaged file; Ctrl-C
 }
 
@@ -52,14 +52,10 @@ const (
 	grepPayload    = 64 << 10 // and in which --grep searches
 	holdForKeys    = 1 << 20  // bytes of each direction of a live capture
 	copyOfKeyLog   = 64 << 20 // most bytes of a key log that are kept for -w
-
-	gcPercent = 40 // what is kept of very many connections is most of the memory, and lives long
 )
 
 func (n *inspection) run(args []string) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	defer n.collector.begin()()
 	if err := n.openKeyLog(); err != nil {
 		return err
 	}
@@ -104,10 +100,7 @@ func (n *inspection) inspect(file string) error {
 	if err != nil {
 		return err
 	}
-	o := inspect.Options{Keys: n.keys, ServerPorts: n.f.serverPorts(), Choice: n.f.choice(), Packets: n.f.packets}
-	if n.f.intf == "" { // there the kernel has it
-		o.Filter = &n.f.captureFilter
-	}
+	o := inspect.Options{Keys: n.keys, ServerPorts: n.f.serverPorts(), Choice: n.f.choice(), Packets: n.f.packets, Filter: &n.f.captureFilter}
 	switch {
 	case n.f.har != "":
 		o.Analyser.Payload = archivePayload
@@ -155,6 +148,7 @@ func (n *inspection) inspect(file string) error {
 // seen is called after each packet.
 func (n *inspection) seen(*packet.Packet) bool {
 	n.to.progress.step()
+	n.collector.step()
 	// Whoever was reading has seen enough; files are written to their end.
 	return !n.to.gone() || n.f.write != "" || n.f.har != ""
 }

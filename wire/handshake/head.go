@@ -177,19 +177,31 @@ func cutLine(head []byte) (line headLine, rest []byte) {
 // parseFields reads the header lines. ok is false when one of them breaks the
 // syntax; what can be understood of it is kept.
 func parseFields(head []byte) (header map[string][]string, ok bool) {
-	header, ok = map[string][]string{}, true
+	lines := bytes.Count(head, []byte("\n"))
+	header, ok = make(map[string][]string, lines), true
+	values := make([]string, 0, lines) // backs those of the fields that come once
 	for len(head) > 0 {
 		var line headLine
 		line, head = cutLine(head)
 		name, value, colon := strings.Cut(line.text, ":")
 		value = strings.Trim(value, " \t")
-		if !colon || !IsToken(name) || !IsFieldValue(value) || line.bare {
+		if !IsFieldValue(value) || line.bare {
 			ok = false
 		}
-		if name = strings.TrimSpace(name); colon && IsToken(name) {
-			name = CanonicalName(name)
-			header[name] = append(header[name], value)
+		if !colon || !IsToken(name) {
+			ok = false
+			if name = strings.TrimSpace(name); !colon || !IsToken(name) {
+				continue
+			}
 		}
+		name = CanonicalName(name)
+		if before, again := header[name]; again {
+			header[name] = append(before, value)
+			continue
+		}
+		n := len(values)
+		values = append(values, value)
+		header[name] = values[n : n+1 : n+1]
 	}
 	return header, ok
 }
@@ -198,16 +210,25 @@ func parseFields(head []byte) (header map[string][]string, ok bool) {
 // a capital at the start and behind each hyphen: "Sec-Websocket-Key", as
 // net/http does.
 func CanonicalName(name string) string {
-	b := []byte(name)
-	up := true
+	var room [64]byte
+	b := append(room[:0], name...)
+	up, canonical := true, true
 	for i, c := range b {
 		switch {
 		case up && 'a' <= c && c <= 'z':
-			b[i] = c - 'a' + 'A'
+			b[i], canonical = c-'a'+'A', false
 		case !up && 'A' <= c && c <= 'Z':
-			b[i] = c - 'A' + 'a'
+			b[i], canonical = c-'A'+'a', false
 		}
 		up = c == '-'
+	}
+	if canonical {
+		return name
+	}
+	for _, known := range [...]string{fieldKey, fieldVersion, fieldAccept, fieldExtensions, fieldProtocol} {
+		if string(b) == known {
+			return known
+		}
 	}
 	return string(b)
 }

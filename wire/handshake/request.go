@@ -88,6 +88,9 @@ func validHost(host string) bool {
 
 // parseTokens reads the elements of a header that lists tokens, each once.
 func parseTokens(values []string) (tokens []string, ok bool) {
+	if len(values) == 0 {
+		return nil, true
+	}
 	ok = true
 	seen := map[string]bool{}
 	for _, v := range values {

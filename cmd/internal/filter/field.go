@@ -16,13 +16,13 @@ type Field struct {
 	Help string
 
 	names map[string]uint64 // of some of its numbers
-	get   func(dst []Value, s *subject) []Value
+	get   func(dst []Value, s subject) []Value
 }
 
 // Values appends the field's values in the record to dst. They refer to the
 // record's memory.
 func (f *Field) Values(dst []Value, c *Conn, r *capture.Record) []Value {
-	return f.get(dst, &subject{c, r})
+	return f.get(dst, subject{c, r})
 }
 
 // Fields returns all fields, ordered by name.

@@ -17,9 +17,8 @@ type Conn struct {
 
 // Filter is an expression, ready to be evaluated. It is for one goroutine.
 type Filter struct {
-	text    string
-	root    node
-	subject subject
+	text string
+	root node
 }
 
 // Parse reads an expression. An error is a
@@ -40,8 +39,7 @@ func (f *Filter) String() string { return f.text }
 // Match reports whether the record, of the connection, is one that the filter
 // chooses.
 func (f *Filter) Match(c *Conn, r *capture.Record) bool {
-	f.subject = subject{c, r}
-	return f.root == nil || f.root.match(&f.subject)
+	return f.root == nil || f.root.match(subject{c, r})
 }
 
 // subject is what an expression is about.
@@ -52,7 +50,7 @@ type subject struct {
 
 // node is a part of an expression.
 type node interface {
-	match(s *subject) bool
+	match(s subject) bool
 }
 
 type (
@@ -66,12 +64,12 @@ type (
 	}
 )
 
-func (n notNode) match(s *subject) bool { return !n.x.match(s) }
-func (n andNode) match(s *subject) bool { return n.x.match(s) && n.y.match(s) }
-func (n orNode) match(s *subject) bool  { return n.x.match(s) || n.y.match(s) }
-func (n xorNode) match(s *subject) bool { return n.x.match(s) != n.y.match(s) }
+func (n notNode) match(s subject) bool { return !n.x.match(s) }
+func (n andNode) match(s subject) bool { return n.x.match(s) && n.y.match(s) }
+func (n orNode) match(s subject) bool  { return n.x.match(s) || n.y.match(s) }
+func (n xorNode) match(s subject) bool { return n.x.match(s) != n.y.match(s) }
 
-func (n *hasNode) match(s *subject) bool {
+func (n *hasNode) match(s subject) bool {
 	n.scratch = n.f.get(n.scratch[:0], s)
 	return len(n.scratch) > 0
 }
@@ -85,7 +83,7 @@ type testNode struct {
 	scratch []Value
 }
 
-func (n *testNode) match(s *subject) bool {
+func (n *testNode) match(s subject) bool {
 	n.scratch = n.f.get(n.scratch[:0], s)
 	for i := range n.scratch {
 		if held := n.ok(&n.scratch[i]) != n.not; held != n.all {

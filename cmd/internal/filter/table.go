@@ -21,13 +21,13 @@ import (
 // fields is the table, ordered by name.
 var fields = sorted([]*Field{
 	{Name: "frame.number", Type: Number, Help: "the packet in which it was complete; of HTTP, the packets of both heads", get: packets},
-	{Name: "frame.time_relative", Type: Seconds, Help: "since the capture began", get: func(dst []Value, s *subject) []Value {
+	{Name: "frame.time_relative", Type: Seconds, Help: "since the capture began", get: func(dst []Value, s subject) []Value {
 		if s.c.Begin.IsZero() {
 			return dst
 		}
 		return append(dst, secondsOf(s.r.At.Sub(s.c.Begin)))
 	}},
-	{Name: "frame.time_epoch", Type: Seconds, Help: "since 1970, in UTC", get: func(dst []Value, s *subject) []Value {
+	{Name: "frame.time_epoch", Type: Seconds, Help: "since 1970, in UTC", get: func(dst []Value, s subject) []Value {
 		return append(dst, secondsOf(time.Duration(s.r.At.UnixNano())))
 	}},
 
@@ -37,8 +37,8 @@ var fields = sorted([]*Field{
 	{Name: "ipv6.src", Type: Address, Help: "the sender, when it has an IPv6 address", get: addresses(netip.Addr.Is6, true, false)},
 	{Name: "ipv6.dst", Type: Address, Help: "the other side, likewise", get: addresses(netip.Addr.Is6, false, true)},
 	{Name: "ipv6.addr", Type: Address, Help: "both", get: addresses(netip.Addr.Is6, true, true)},
-	{Name: "tcp", Type: Protocol, Help: "every record", get: func(dst []Value, s *subject) []Value { return append(dst, name("tcp")) }},
-	{Name: "tcp.stream", Type: Number, Help: "the connection, counted from 0", get: func(dst []Value, s *subject) []Value {
+	{Name: "tcp", Type: Protocol, Help: "every record", get: func(dst []Value, s subject) []Value { return append(dst, name("tcp")) }},
+	{Name: "tcp.stream", Type: Number, Help: "the connection, counted from 0", get: func(dst []Value, s subject) []Value {
 		return append(dst, numberOf(s.c.Stream))
 	}},
 	{Name: "tcp.srcport", Type: Number, Help: "the port of the sender", get: ports(true, false)},
@@ -50,7 +50,7 @@ var fields = sorted([]*Field{
 	{Name: "tcp.analysis.zero_window", Type: Protocol, Help: "a side takes no more bytes", get: below(capture.NetZeroWindow)},
 	{Name: "tcp.analysis.keep_alive", Type: Protocol, Help: "a keep-alive probe", get: below(capture.NetKeepAlive)},
 	{Name: "tls", Type: Protocol, Help: "what TLS agreed on, or an alert", get: below(capture.NetTLS, capture.NetAlert)},
-	{Name: "tls.handshake.extensions_server_name", Type: Text, Help: "the name that the client asked for", get: func(dst []Value, s *subject) []Value {
+	{Name: "tls.handshake.extensions_server_name", Type: Text, Help: "the name that the client asked for", get: func(dst []Value, s subject) []Value {
 		if s.r.Net == nil || s.r.Net.TLS == nil || s.r.Net.TLS.ServerName == "" {
 			return dst
 		}
@@ -83,7 +83,7 @@ var fields = sorted([]*Field{
 	header("http.sec_websocket_protocol", "Sec-WebSocket-Protocol"),
 	header("http.sec_websocket_version", "Sec-WebSocket-Version"),
 
-	{Name: "websocket", Type: Protocol, Help: "a frame, or a message that says more than its frame", get: func(dst []Value, s *subject) []Value {
+	{Name: "websocket", Type: Protocol, Help: "a frame, or a message that says more than its frame", get: func(dst []Value, s subject) []Value {
 		if s.r.Frame == nil && !tells(s.r.Message) {
 			return dst
 		}
@@ -95,7 +95,7 @@ var fields = sorted([]*Field{
 		v.hex = true
 		return append(dst, v)
 	})},
-	{Name: "websocket.pmc", Type: Bool, Help: "it is compressed", get: func(dst []Value, s *subject) []Value {
+	{Name: "websocket.pmc", Type: Bool, Help: "it is compressed", get: func(dst []Value, s subject) []Value {
 		switch {
 		case s.r.Frame != nil:
 			return append(dst, boolOf(s.r.Frame.Compressed))
@@ -112,7 +112,7 @@ var fields = sorted([]*Field{
 		}
 		return append(dst, bytesOf(f.Header.MaskingKey[:]))
 	})},
-	{Name: "websocket.payload_length", Type: Number, Help: "the length of the payload in whichever form; of a message, what it came to (Wireshark: the form's seven bits)", get: func(dst []Value, s *subject) []Value {
+	{Name: "websocket.payload_length", Type: Number, Help: "the length of the payload in whichever form; of a message, what it came to (Wireshark: the form's seven bits)", get: func(dst []Value, s subject) []Value {
 		switch {
 		case s.r.Frame != nil:
 			return append(dst, numberOf(s.r.Frame.Header.Length))
@@ -123,7 +123,7 @@ var fields = sorted([]*Field{
 	}},
 	{Name: "websocket.payload_length_ext_16", Type: Number, Help: "the length, when it is in two bytes", get: extended(2)},
 	{Name: "websocket.payload_length_ext_64", Type: Number, Help: "the length, when it is in eight bytes", get: extended(8)},
-	{Name: "websocket.payload", Type: Bytes, Help: "the payload, unmasked; of a message, inflated", get: func(dst []Value, s *subject) []Value {
+	{Name: "websocket.payload", Type: Bytes, Help: "the payload, unmasked; of a message, inflated", get: func(dst []Value, s subject) []Value {
 		switch {
 		case s.r.Frame != nil:
 			return append(dst, bytesOf(s.r.Frame.Payload.Bytes))
@@ -132,7 +132,7 @@ var fields = sorted([]*Field{
 		}
 		return dst
 	}},
-	{Name: "websocket.payload.text", Type: Text, Help: "the payload of a text frame or message", get: func(dst []Value, s *subject) []Value {
+	{Name: "websocket.payload.text", Type: Text, Help: "the payload of a text frame or message", get: func(dst []Value, s subject) []Value {
 		switch {
 		case s.r.Frame != nil && s.r.Frame.Header.Opcode == frame.Text && !s.r.Frame.Compressed:
 			return append(dst, textIn(s.r.Frame.Payload.Bytes))
@@ -154,11 +154,11 @@ var fields = sorted([]*Field{
 		return append(dst, textIn(reason))
 	})},
 
-	{Name: "wiretrue.kind", Type: Text, Help: "the kind of the record: frame, message, handshake, finding, ending, ...", get: func(dst []Value, s *subject) []Value {
+	{Name: "wiretrue.kind", Type: Text, Help: "the kind of the record: frame, message, handshake, finding, ending, ...", get: func(dst []Value, s subject) []Value {
 		return append(dst, textOf(string(s.r.Kind)))
 	}},
-	{Name: "wiretrue.from", Type: Text, Help: "client or server: who sent it", get: func(dst []Value, s *subject) []Value { return appendText(dst, string(s.r.From)) }},
-	{Name: "wiretrue.frame", Type: Number, Help: "the number of the frame that it is, or is about", get: func(dst []Value, s *subject) []Value {
+	{Name: "wiretrue.from", Type: Text, Help: "client or server: who sent it", get: func(dst []Value, s subject) []Value { return appendText(dst, string(s.r.From)) }},
+	{Name: "wiretrue.frame", Type: Number, Help: "the number of the frame that it is, or is about", get: func(dst []Value, s subject) []Value {
 		r := s.r
 		switch {
 		case r.Frame != nil:
@@ -174,7 +174,7 @@ var fields = sorted([]*Field{
 		}
 		return dst
 	}},
-	{Name: "wiretrue.message", Type: Number, Help: "the number of the message that it is, or is a frame of", get: func(dst []Value, s *subject) []Value {
+	{Name: "wiretrue.message", Type: Number, Help: "the number of the message that it is, or is a frame of", get: func(dst []Value, s subject) []Value {
 		switch {
 		case s.r.Message != nil:
 			return append(dst, numberOf(s.r.Message.Number))
@@ -183,7 +183,7 @@ var fields = sorted([]*Field{
 		}
 		return dst
 	}},
-	{Name: "wiretrue.offset", Type: Number, Help: "of a frame or a finding, in its sender's bytes behind the handshake", get: func(dst []Value, s *subject) []Value {
+	{Name: "wiretrue.offset", Type: Number, Help: "of a frame or a finding, in its sender's bytes behind the handshake", get: func(dst []Value, s subject) []Value {
 		switch {
 		case s.r.Frame != nil:
 			return append(dst, numberOf(s.r.Frame.Offset))
@@ -192,13 +192,13 @@ var fields = sorted([]*Field{
 		}
 		return dst
 	}},
-	{Name: "wiretrue.rtt", Type: Seconds, Help: "the round trip of a Ping that was answered", get: func(dst []Value, s *subject) []Value {
+	{Name: "wiretrue.rtt", Type: Seconds, Help: "the round trip of a Ping that was answered", get: func(dst []Value, s subject) []Value {
 		if s.r.Ping == nil {
 			return dst
 		}
 		return append(dst, secondsOf(s.r.Ping.RTT))
 	}},
-	{Name: "wiretrue.ending", Type: Text, Help: "how the connection ended: clean, unanswered, abnormal, refused, never or going", get: func(dst []Value, s *subject) []Value {
+	{Name: "wiretrue.ending", Type: Text, Help: "how the connection ended: clean, unanswered, abnormal, refused, never or going", get: func(dst []Value, s subject) []Value {
 		if s.r.Ending == nil {
 			return dst
 		}
@@ -235,7 +235,7 @@ func appendText(dst []Value, texts ...string) []Value {
 	return dst
 }
 
-func packets(dst []Value, s *subject) []Value {
+func packets(dst []Value, s subject) []Value {
 	add := func(n int64) {
 		if v := numberOf(n); n != 0 && (len(dst) == 0 || dst[len(dst)-1].n != v.n) {
 			dst = append(dst, v)
@@ -252,15 +252,15 @@ func packets(dst []Value, s *subject) []Value {
 
 // ends are the sender and the other side. Of a record that nobody sent, they
 // are the client and the server.
-func ends(s *subject) (from, to netip.AddrPort) {
+func ends(s subject) (from, to netip.AddrPort) {
 	if s.r.From == capture.Server {
 		return s.c.Server, s.c.Client
 	}
 	return s.c.Client, s.c.Server
 }
 
-func addresses(is func(netip.Addr) bool, src, dst bool) func([]Value, *subject) []Value {
-	return func(list []Value, s *subject) []Value {
+func addresses(is func(netip.Addr) bool, src, dst bool) func([]Value, subject) []Value {
+	return func(list []Value, s subject) []Value {
 		from, to := ends(s)
 		if a := from.Addr().Unmap(); src && is(a) {
 			list = append(list, addressOf(a))
@@ -272,8 +272,8 @@ func addresses(is func(netip.Addr) bool, src, dst bool) func([]Value, *subject) 
 	}
 }
 
-func ports(src, dst bool) func([]Value, *subject) []Value {
-	return func(list []Value, s *subject) []Value {
+func ports(src, dst bool) func([]Value, subject) []Value {
+	return func(list []Value, s subject) []Value {
 		from, to := ends(s)
 		if src && from.IsValid() {
 			list = append(list, numberOf(from.Port()))
@@ -285,8 +285,8 @@ func ports(src, dst bool) func([]Value, *subject) []Value {
 	}
 }
 
-func ended(how capture.How) func([]Value, *subject) []Value {
-	return func(dst []Value, s *subject) []Value {
+func ended(how capture.How) func([]Value, subject) []Value {
+	return func(dst []Value, s subject) []Value {
 		if s.r.End == nil {
 			return dst
 		}
@@ -294,8 +294,8 @@ func ended(how capture.How) func([]Value, *subject) []Value {
 	}
 }
 
-func below(kinds ...capture.NetKind) func([]Value, *subject) []Value {
-	return func(dst []Value, s *subject) []Value {
+func below(kinds ...capture.NetKind) func([]Value, subject) []Value {
+	return func(dst []Value, s subject) []Value {
 		if s.r.Net == nil || !slices.Contains(kinds, s.r.Net.Kind) {
 			return dst
 		}
@@ -310,8 +310,8 @@ func exchange(r *capture.Record) *capture.Exchange {
 	return r.HTTP
 }
 
-func http(get func([]Value, *capture.Exchange) []Value) func([]Value, *subject) []Value {
-	return func(dst []Value, s *subject) []Value {
+func http(get func([]Value, *capture.Exchange) []Value) func([]Value, subject) []Value {
+	return func(dst []Value, s subject) []Value {
 		if x := exchange(s.r); x != nil {
 			dst = get(dst, x)
 		}
@@ -330,8 +330,8 @@ func header(field, name string) *Field {
 // tells reports whether a message is more than its only frame.
 func tells(m *capture.Message) bool { return m != nil && (m.Frames > 1 || m.Compressed) }
 
-func frames(get func([]Value, *capture.Frame) []Value) func([]Value, *subject) []Value {
-	return func(dst []Value, s *subject) []Value {
+func frames(get func([]Value, *capture.Frame) []Value) func([]Value, subject) []Value {
+	return func(dst []Value, s subject) []Value {
 		if s.r.Frame != nil {
 			dst = get(dst, s.r.Frame)
 		}
@@ -339,7 +339,7 @@ func frames(get func([]Value, *capture.Frame) []Value) func([]Value, *subject) [
 	}
 }
 
-func opcode(dst []Value, s *subject) []Value {
+func opcode(dst []Value, s subject) []Value {
 	switch {
 	case s.r.Frame != nil:
 		return append(dst, numberOf(s.r.Frame.Header.Opcode))
@@ -351,7 +351,7 @@ func opcode(dst []Value, s *subject) []Value {
 	return dst
 }
 
-func extended(size uint8) func([]Value, *subject) []Value {
+func extended(size uint8) func([]Value, subject) []Value {
 	return frames(func(dst []Value, f *capture.Frame) []Value {
 		if f.Header.LengthSize != size {
 			return dst
@@ -369,7 +369,7 @@ func payload(field string, op frame.Opcode) *Field {
 	})}
 }
 
-func closes(get func(dst []Value, code uint16, reason []byte) []Value) func([]Value, *subject) []Value {
+func closes(get func(dst []Value, code uint16, reason []byte) []Value) func([]Value, subject) []Value {
 	return frames(func(dst []Value, f *capture.Frame) []Value {
 		if f.Header.Opcode != frame.Close {
 			return dst
@@ -382,8 +382,8 @@ func closes(get func(dst []Value, code uint16, reason []byte) []Value) func([]Va
 	})
 }
 
-func findings(get func([]Value, *capture.Finding) []Value) func([]Value, *subject) []Value {
-	return func(dst []Value, s *subject) []Value {
+func findings(get func([]Value, *capture.Finding) []Value) func([]Value, subject) []Value {
+	return func(dst []Value, s subject) []Value {
 		if s.r.Finding != nil {
 			dst = get(dst, s.r.Finding)
 		}

@@ -54,7 +54,7 @@ func (t *Tracker) process(c *Conn, dir Dir, s *packet.Segment, now int64) {
 }
 
 func (t *Tracker) synchronise(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
-	h, side := &c.half[dir], &c.Sides[dir]
+	h := &c.half[dir]
 	if h.hasISN {
 		t.event(c, Event{Kind: Retransmission, Dir: dir}, st)
 		return
@@ -63,8 +63,10 @@ func (t *Tracker) synchronise(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 	if !h.based {
 		h.base(s.Seq + 1)
 	}
-	side.SYN = st
-	side.Options = packet.ParseTCPOptions(s.Options)
+	c.windowScale[dir] = packet.ParseTCPOptions(s.Options).WindowScale
+	if dir == ToServer {
+		c.opening = time.Duration(st.Nanos)
+	}
 	t.event(c, Event{Kind: SYN, Dir: dir, ACK: s.Flags.Has(packet.ACK)}, st)
 }
 
@@ -76,9 +78,9 @@ func (t *Tracker) acknowledge(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 	if off := peer.offset(s.Ack); off > peer.acked && off-peer.next < maxAhead {
 		peer.acked = off
 	}
-	if c.Established.IsZero() && dir == ToServer && !s.Flags.Has(packet.SYN) &&
-		!c.Sides[ToServer].SYN.IsZero() && !c.Sides[ToClient].SYN.IsZero() {
-		c.Established = st
+	if !c.established && dir == ToServer && !s.Flags.Has(packet.SYN) && c.half[0].hasISN && c.half[1].hasISN {
+		c.established = true
+		c.opening = time.Duration(st.Nanos) - c.opening
 		t.event(c, Event{Kind: Established, Dir: dir, Duration: c.RTT()}, st)
 	}
 }
@@ -100,7 +102,7 @@ func (t *Tracker) window(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 }
 
 func (t *Tracker) finish(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
-	h, side := &c.half[dir], &c.Sides[dir]
+	h := &c.half[dir]
 	off := h.offset(s.Seq) + int64(s.Length)
 	switch {
 	case h.fin < 0:
@@ -109,7 +111,10 @@ func (t *Tracker) finish(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 			return
 		}
 		h.fin = off
-		side.FIN = st
+		if c.fins == nil {
+			c.fins = new([2]Stamp)
+		}
+		c.fins[dir] = st
 		t.event(c, Event{Kind: FIN, Dir: dir, Offset: off}, st)
 	case s.Length == 0:
 		t.event(c, Event{Kind: Retransmission, Dir: dir, Offset: off, Acked: h.finAcked()}, st)
@@ -117,7 +122,7 @@ func (t *Tracker) finish(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 }
 
 func (t *Tracker) reset(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
-	h, side := &c.half[dir], &c.Sides[dir]
+	h := &c.half[dir]
 	ev := Event{Kind: RST, Dir: dir}
 	if h.based {
 		ev.Offset = h.offset(s.Seq)
@@ -126,9 +131,7 @@ func (t *Tracker) reset(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 		// One more each way: a FIN takes a number, a keep-alive is one behind.
 		ev.OutOfWindow = ev.Offset < low-1-1<<16 || ev.Offset > high+1+max(room, 1<<16)
 	}
-	if side.RST.IsZero() {
-		side.RST = st
-	}
+	c.isReset[dir] = true
 	t.event(c, ev, st)
 	if !ev.OutOfWindow {
 		t.close(c, dir, st)
@@ -138,14 +141,13 @@ func (t *Tracker) reset(c *Conn, dir Dir, s *packet.Segment, st Stamp) {
 // scale returns the shift of dir's sender's windows; the largest possible
 // when the capture does not tell.
 func (c *Conn) scale(dir Dir) uint {
-	a, b := &c.Sides[dir], &c.Sides[dir.Reverse()]
-	if a.SYN.IsZero() || b.SYN.IsZero() {
+	if !c.half[0].hasISN || !c.half[1].hasISN {
 		return 14
 	}
-	if a.Options.WindowScale < 0 || b.Options.WindowScale < 0 {
+	if min(c.windowScale[0], c.windowScale[1]) < 0 {
 		return 0
 	}
-	return uint(a.Options.WindowScale)
+	return uint(c.windowScale[dir])
 }
 
 // Fingerprints of the last packets of a direction tell a packet that was

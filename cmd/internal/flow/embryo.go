@@ -40,7 +40,7 @@ func (t *Tracker) gestate(c *Conn, s *packet.Segment, fromA bool, now int64) {
 		t.end(c, PortReused)
 		k, _ := keyOf(s.Src, s.Dst)
 		c = t.create(k, s, now)
-		t.recent, t.recentKey = c, k
+		t.recent = c
 	}
 	e := c.embryo
 	if len(e.held) == 0 {
@@ -124,10 +124,6 @@ func (t *Tracker) understand(c *Conn) {
 		srcIsClient, ev := t.guess(e)
 		c.Evidence, c.clientIsA = ev, srcIsClient == first.fromA
 		c.MidStream = true
-	}
-	c.Client, c.Server = first.Src, first.Dst
-	if c.dir(first.fromA) == ToClient {
-		c.Client, c.Server = first.Dst, first.Src
 	}
 	t.keep(-e.bytes)
 	c.embryo = nil

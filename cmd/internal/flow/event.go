@@ -7,8 +7,7 @@ import "time"
 type Kind uint8
 
 const (
-	// SYN: the opening packet of Dir's sender; its options are in Conn.Sides.
-	// ACK is set for a SYN-ACK.
+	// SYN: the opening packet of Dir's sender. ACK is set for a SYN-ACK.
 	SYN Kind = iota + 1
 
 	// Established: the opening handshake is complete. Duration is its

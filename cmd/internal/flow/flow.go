@@ -15,8 +15,6 @@ package flow
 import (
 	"net/netip"
 	"time"
-
-	"github.com/wiretrue/websocket/cmd/internal/packet"
 )
 
 // A Dir is a direction of a connection.
@@ -113,20 +111,14 @@ func (r EndReason) String() string {
 	return [...]string{"open", "closed", "ports reused", "evicted", "capture ended"}[min(r, CaptureEnded)]
 }
 
-// A Conn is one TCP connection. The tracker owns it; a handler may read its
-// fields during calls, and keep the pointer until End.
+// A Conn is one TCP connection. The tracker owns it; a handler may read it
+// during calls, and keep the pointer until End.
 type Conn struct {
-	ID             int64 // counted from 0 in the order of first packets, as tcp.stream elsewhere
-	Client, Server netip.AddrPort
-	Evidence       Evidence
-	MidStream      bool // the capture began after the connection did
-	Ended          EndReason
-
+	ID          int64 // counted from 0 in the order of first packets, as tcp.stream elsewhere
 	First, Last Stamp
-	Established Stamp // the packet that completed the opening handshake
-
-	// Sides holds, for each direction, what its sender did.
-	Sides [2]Side
+	Evidence    Evidence
+	MidStream   bool // the capture began after the connection did
+	Ended       EndReason
 
 	// User is the handler's own; the tracker does not touch it.
 	User any
@@ -134,29 +126,51 @@ type Conn struct {
 	tracking
 }
 
-// A Side is what one end of a connection sent.
-type Side struct {
-	StreamBytes int64             // length of the stream so far, gaps included
-	Options     packet.TCPOptions // of the SYN or SYN-ACK; zero when it was not captured
+// Client returns the client's address.
+func (c *Conn) Client() netip.AddrPort { return c.Addr(ToServer) }
 
-	SYN, FIN, RST Stamp // first of each
-}
-
-// RTT returns the round-trip time measured in the opening handshake: from the
-// SYN to the packet that completes it. 0 when either was not captured.
-func (c *Conn) RTT() time.Duration { return c.Established.Since(c.Sides[ToServer].SYN) }
+// Server returns the server's address.
+func (c *Conn) Server() netip.AddrPort { return c.Addr(ToClient) }
 
 // Addr returns the address of the sender of a direction.
 func (c *Conn) Addr(sender Dir) netip.AddrPort {
-	if sender == ToServer {
-		return c.Client
+	addr, port := c.key.a, c.key.aPort
+	if (sender == ToServer) != c.clientIsA {
+		addr, port = c.key.b, c.key.bPort
 	}
-	return c.Server
+	a := netip.AddrFrom16(addr)
+	if c.isV4 {
+		a = a.Unmap()
+	}
+	return netip.AddrPortFrom(a, port)
+}
+
+// StreamBytes returns the length of a direction's stream so far, gaps included.
+func (c *Conn) StreamBytes(dir Dir) int64 { return c.half[dir].next }
+
+// FIN returns the first FIN of a direction.
+func (c *Conn) FIN(dir Dir) Stamp {
+	if c.fins == nil {
+		return Stamp{}
+	}
+	return c.fins[dir]
+}
+
+// Reset reports whether the sender of a direction sent a RST.
+func (c *Conn) Reset(dir Dir) bool { return c.isReset[dir] }
+
+// RTT returns the round-trip time measured in the opening handshake: from the
+// SYN to the packet that completes it. 0 when either was not captured.
+func (c *Conn) RTT() time.Duration {
+	if !c.established {
+		return 0
+	}
+	return c.opening
 }
 
 // Options bound a Tracker. A zero field stands for its default.
 type Options struct {
-	MaxConns      int // connections at a time; default 131072. The closed, then the least recently active go first.
+	MaxConns      int // connections at a time; default 131072. The closed go first, then those that have been quiet.
 	MaxBuffer     int // bytes kept behind a hole per direction; default 2 MiB
 	MaxBuffered   int // the same for all connections together; default 32 MiB
 	ServerPorts   []uint16

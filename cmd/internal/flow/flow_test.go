@@ -149,9 +149,9 @@ func (d *diary) Event(c *Conn, ev Event) {
 func (d *diary) End(c *Conn) {
 	d.alive(c)
 	d.ended[c.ID] = true
-	for dir := range c.Sides {
-		if c.Sides[dir].StreamBytes != d.next[c.ID][dir] {
-			d.t.Errorf("connection %d %s: StreamBytes %d, delivered %d", c.ID, Dir(dir), c.Sides[dir].StreamBytes, d.next[c.ID][dir])
+	for _, dir := range []Dir{ToServer, ToClient} {
+		if n := c.StreamBytes(dir); n != d.next[c.ID][dir] {
+			d.t.Errorf("connection %d %s: StreamBytes %d, delivered %d", c.ID, dir, n, d.next[c.ID][dir])
 		}
 	}
 }
@@ -390,15 +390,11 @@ func TestOpening(t *testing.T) {
 	sc.ack(0)
 	d := track(t, sc.segs, nil)
 	c := d.conns[0]
-	if c.Client != client || c.Server != server || c.Evidence != SawSYN || c.MidStream || c.RTT() != 2*time.Millisecond {
-		t.Errorf("%v -> %v, %v, mid-stream %v, rtt %v", c.Client, c.Server, c.Evidence, c.MidStream, c.RTT())
+	if c.Client() != client || c.Server() != server || c.Evidence != SawSYN || c.MidStream || c.RTT() != 2*time.Millisecond {
+		t.Errorf("%v -> %v, %v, mid-stream %v, rtt %v", c.Client(), c.Server(), c.Evidence, c.MidStream, c.RTT())
 	}
-	want := packet.TCPOptions{MSS: 1460, WindowScale: 7, SACKPermitted: true}
-	if got := c.Sides[ToServer].Options; got != want {
-		t.Errorf("client's options %+v", got)
-	}
-	if got := c.Sides[ToClient].Options; got.MSS != 1440 || got.WindowScale != -1 {
-		t.Errorf("server's options %+v", got)
+	if c.windowScale != [2]int8{7, -1} || c.scale(ToServer) != 0 {
+		t.Errorf("window scales %v, the client's %d in effect, want 7 and none, and so 0", c.windowScale, c.scale(ToServer))
 	}
 }
 
@@ -422,8 +418,8 @@ func TestClientIsGuessed(t *testing.T) {
 		s := packet.Segment{Packet: 1, Time: epoch, Src: at(tt.src), Dst: at(tt.dst), Flags: packet.ACK,
 			Payload: []byte(tt.payload), Length: len(tt.payload)}
 		d := track(t, []packet.Segment{s}, &Options{ServerPorts: []uint16{51000}})
-		if c := d.conns[0]; c.Client.Port() != tt.client || c.Evidence != tt.ev {
-			t.Errorf("%d -> %d %q: client %d, %v", tt.src, tt.dst, tt.payload, c.Client.Port(), c.Evidence)
+		if c := d.conns[0]; c.Client().Port() != tt.client || c.Evidence != tt.ev {
+			t.Errorf("%d -> %d %q: client %d, %v", tt.src, tt.dst, tt.payload, c.Client().Port(), c.Evidence)
 		}
 	}
 }
@@ -604,6 +600,26 @@ func TestBounds(t *testing.T) {
 	if tr.Stats().Evicted == 0 {
 		t.Error("nothing was evicted")
 	}
+}
+
+// When there are too many connections, those that have been quiet go first.
+func TestQuietConnectionsGoFirst(t *testing.T) {
+	tracker := New(newDiary(t), &Options{MaxConns: 4})
+	n := int64(0)
+	use := func(ports ...uint16) {
+		for _, port := range ports {
+			n++
+			tracker.Segment(&packet.Segment{Packet: n, Time: epoch.Add(time.Duration(n) * time.Millisecond), Flags: packet.ACK,
+				Src: netip.AddrPortFrom(client.Addr(), port), Dst: server, Seq: uint32(n), Payload: []byte("x"), Length: 1})
+		}
+	}
+	use(1, 2, 3, 4, 5) // all of them were used: the first goes
+	use(2, 3, 6)       // 4 was not used since
+	use(2, 3, 5, 6)
+	if got := tracker.Stats(); got.Conns != 6 || got.Evicted != 2 || got.Open != 4 {
+		t.Errorf("%d connections, %d evicted, %d open, want 6, 2 and 4: 1 and 4 go", got.Conns, got.Evicted, got.Open)
+	}
+	tracker.Close()
 }
 
 func TestBufferLimitIsReported(t *testing.T) {

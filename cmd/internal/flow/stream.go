@@ -338,11 +338,10 @@ func (t *Tracker) announce(c *Conn, dir Dir, st Stamp) {
 
 // deliver hands over a chunk that starts at next.
 func (t *Tracker) deliver(c *Conn, dir Dir, k chunk, late bool) {
-	h, side := &c.half[dir], &c.Sides[dir]
+	h := &c.half[dir]
 	n := len(k.data)
 	h.nextSeq += uint32(n)
 	h.next += int64(n)
-	side.StreamBytes = h.next
 	if n > 0 {
 		t.handler.Data(c, dir, Run{Data: k.data, Offset: k.off, Packet: k.st.Packet, Time: k.st.Time(), Late: late})
 	}
@@ -379,7 +378,7 @@ func (h *half) pop(t *Tracker) chunk {
 
 // gap gives up the bytes from next to to.
 func (t *Tracker) gap(c *Conn, dir Dir, to int64, why Reason, st Stamp) {
-	h, side := &c.half[dir], &c.Sides[dir]
+	h := &c.half[dir]
 	n := to - h.next
 	tr := h.trouble()
 	if len(tr.lost) >= maxLost {
@@ -390,7 +389,6 @@ func (t *Tracker) gap(c *Conn, dir Dir, to int64, why Reason, st Stamp) {
 	h.nextSeq += uint32(n)
 	h.next = to
 	h.end = max(h.end, to)
-	side.StreamBytes = h.next
 	t.event(c, ev, st)
 }
 
@@ -472,7 +470,7 @@ func (t *Tracker) settleTail(c *Conn, dir Dir, now int64, force Reason) {
 	tr.doubt = 0
 	st := c.Last
 	if to == h.fin {
-		st = c.Sides[dir].FIN
+		st = c.FIN(dir)
 	}
 	t.gap(c, dir, to, why, st)
 }

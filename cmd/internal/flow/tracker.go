@@ -2,8 +2,6 @@ package flow
 
 import (
 	"cmp"
-	"encoding/binary"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -22,42 +20,40 @@ type Tracker struct {
 	opts    Options
 	stats   Stats
 
-	conns     map[key]*Conn
-	recentKey key   // its
-	recent    *Conn // the last one used
-	newest    *Conn // list by activity
-	oldest    *Conn
-	embryos   []*Conn       // waiting to be understood, by age; may hold gone ones
-	spare     []heldSegment // empty, for the next embryo
-	holders   []*Conn       // with holes; may hold ones without
-	closed    []*Conn       // by age; may hold gone ones
-	now       int64         // capture time
-	swept     int64
-	buffered  int
+	conns    table
+	recent   *Conn         // the last one used
+	embryos  []*Conn       // waiting to be understood, by age; may hold gone ones
+	spare    []heldSegment // empty, for the next embryo
+	holders  []*Conn       // with holes; may hold ones without
+	closed   []*Conn       // by age; may hold gone ones
+	now      int64         // capture time
+	swept    int64
+	buffered int
 }
 
-// A key names a connection regardless of direction: a is the lower address.
-type key struct {
-	a, b         [16]byte
-	aPort, bPort uint16
-}
-
-// tracking is the tracker's part of a Conn.
+// tracking is the tracker's part of a Conn. There may be very many.
 type tracking struct {
-	clientIsA    bool
-	holding      bool // is in Tracker.holders
-	isClosed     bool
-	gone         bool
-	embryo       *embryo // until it is understood
-	half         [2]half
-	packets      int64
-	closedAt     int64
-	newer, older *Conn
+	key         key
+	place       // in Tracker.conns
+	clientIsA   bool
+	isV4        bool // the addresses are of IPv4
+	holding     bool // is in Tracker.holders
+	isClosed    bool
+	gone        bool
+	established bool      // the opening handshake is complete
+	isReset     [2]bool   // by a RST of the side
+	windowScale [2]int8   // of the SYNs, as packet.TCPOptions has it
+	embryo      *embryo   // until it is understood
+	fins        *[2]Stamp // nil: none so far
+	half        [2]half
+	packets     int64
+	closedAt    int64
+	opening     time.Duration // that of the opening handshake; until established, the time of the client's SYN
 }
 
 // New returns a Tracker that reports to h. A nil opts stands for the defaults.
 func New(h Handler, opts *Options) *Tracker {
-	t := &Tracker{handler: h, conns: make(map[key]*Conn)}
+	t := &Tracker{handler: h, conns: newTable()}
 	if opts != nil {
 		t.opts = *opts
 	}
@@ -68,7 +64,7 @@ func New(h Handler, opts *Options) *Tracker {
 // Stats returns what has been counted so far.
 func (t *Tracker) Stats() Stats {
 	s := t.stats
-	s.Open, s.Buffered = len(t.conns), t.buffered
+	s.Open, s.Buffered = len(t.conns.all), t.buffered
 	return s
 }
 
@@ -80,8 +76,8 @@ func (t *Tracker) Segment(s *packet.Segment) {
 	t.advance(now)
 	k, fromA := keyOf(s.Src, s.Dst)
 	c := t.recent
-	if c == nil || t.recentKey != k {
-		c = t.conns[k]
+	if c == nil || c.key != k {
+		c = t.conns.find(&k)
 	}
 	if c != nil && c.embryo == nil && t.startsAnew(c, s, fromA) {
 		t.end(c, PortReused)
@@ -89,10 +85,9 @@ func (t *Tracker) Segment(s *packet.Segment) {
 	}
 	if c == nil {
 		c = t.create(k, s, now)
-	} else {
-		t.touch(c)
 	}
-	t.recent, t.recentKey = c, k
+	c.used = true
+	t.recent = c
 	if c.embryo != nil {
 		t.gestate(c, s, fromA, now)
 		return
@@ -112,10 +107,7 @@ func (t *Tracker) Tick(now time.Time) {
 // Close ends the capture: every connection gets its last data and events and
 // its End, in the order of their IDs. The tracker must not be used after it.
 func (t *Tracker) Close() {
-	all := make([]*Conn, 0, len(t.conns))
-	for _, c := range t.conns {
-		all = append(all, c)
-	}
+	all := slices.Clone(t.conns.all)
 	slices.SortFunc(all, func(a, b *Conn) int { return cmp.Compare(a.ID, b.ID) })
 	for _, c := range all {
 		t.end(c, CaptureEnded)
@@ -129,25 +121,6 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// keyOf returns the key of a connection, and whether from is its a.
-func keyOf(from, to netip.AddrPort) (k key, fromA bool) {
-	src, dst := from.Addr().As16(), to.Addr().As16()
-	if less(&src, from.Port(), &dst, to.Port()) {
-		return key{src, dst, from.Port(), to.Port()}, true
-	}
-	return key{dst, src, to.Port(), from.Port()}, false
-}
-
-func less(a *[16]byte, aPort uint16, b *[16]byte, bPort uint16) bool {
-	for i := 0; i < 16; i += 8 {
-		x, y := binary.BigEndian.Uint64(a[i:]), binary.BigEndian.Uint64(b[i:])
-		if x != y {
-			return x < y
-		}
-	}
-	return aPort < bPort
-}
-
 func (c *Conn) dir(fromA bool) Dir {
 	if fromA == c.clientIsA {
 		return ToServer
@@ -156,17 +129,17 @@ func (c *Conn) dir(fromA bool) Dir {
 }
 
 func (t *Tracker) create(k key, s *packet.Segment, now int64) *Conn {
-	for len(t.conns) >= t.opts.MaxConns {
+	for len(t.conns.all) >= t.opts.MaxConns {
 		t.evict()
 	}
 	st := Stamp{s.Packet, now}
 	c := &Conn{ID: t.stats.Conns, First: st, Last: st}
+	c.key, c.isV4 = k, s.Src.Addr().Is4()
 	c.embryo = &embryo{since: now}
 	c.half[0].init()
 	c.half[1].init()
 	t.stats.Conns++
-	t.conns[k] = c
-	t.link(c)
+	t.conns.add(c)
 	return c
 }
 
@@ -220,9 +193,7 @@ func (t *Tracker) end(c *Conn, why EndReason) {
 	if t.recent == c {
 		t.recent = nil
 	}
-	k, _ := keyOf(c.Client, c.Server)
-	delete(t.conns, k)
-	t.unlink(c)
+	t.conns.remove(c)
 	t.handler.End(c)
 }
 
@@ -233,7 +204,7 @@ func (t *Tracker) evict() {
 		return
 	}
 	t.stats.Evicted++
-	t.end(t.oldest, Evicted)
+	t.end(t.conns.quiet(), Evicted)
 }
 
 // close marks c as finished by dir's packet.
@@ -339,37 +310,4 @@ func (t *Tracker) relieve() {
 func (t *Tracker) event(c *Conn, ev Event, st Stamp) {
 	ev.Packet, ev.Time = st.Packet, st.Time()
 	t.handler.Event(c, ev)
-}
-
-// The list by activity.
-
-func (t *Tracker) link(c *Conn) {
-	c.newer, c.older = nil, t.newest
-	if t.newest != nil {
-		t.newest.newer = c
-	} else {
-		t.oldest = c
-	}
-	t.newest = c
-}
-
-func (t *Tracker) unlink(c *Conn) {
-	if c.newer != nil {
-		c.newer.older = c.older
-	} else {
-		t.newest = c.older
-	}
-	if c.older != nil {
-		c.older.newer = c.newer
-	} else {
-		t.oldest = c.newer
-	}
-	c.newer, c.older = nil, nil
-}
-
-func (t *Tracker) touch(c *Conn) {
-	if t.newest != c {
-		t.unlink(c)
-		t.link(c)
-	}
 }

@@ -13,6 +13,7 @@ import (
 // and the Analyser.
 type link struct {
 	of       *Inspector
+	turn     *turn // of the sink that writes lines
 	analyser *capture.Analyser
 	session  *tlsview.Session
 	half     [2]half
@@ -67,7 +68,7 @@ func (b *bridge) Open(fc *flow.Conn) {
 	c := &Conn{Conn: fc, link: link{of: i}}
 	c.half[0].fin, c.half[1].fin = noFIN, noFIN
 	fc.User = c
-	c.analyser = capture.New(i.o.Analyser, c.record)
+	c.analyser = i.analysers.New(c.record)
 	if c.hidden = i.o.Choice.never(c); !c.hidden {
 		i.sink.Begin(c)
 	}
@@ -75,7 +76,11 @@ func (b *bridge) Open(fc *flow.Conn) {
 
 // Data implements [flow.Handler].
 func (b *bridge) Data(fc *flow.Conn, dir flow.Dir, run flow.Run) {
-	fc.User.(*Conn).take(lateItem{dir: dir, isData: true, run: run})
+	if c := fc.User.(*Conn); c.late == nil && !c.Waiting(dir.Reverse()) {
+		c.data(dir, run)
+	} else {
+		c.take(lateItem{dir: dir, isData: true, run: run})
+	}
 }
 
 func (c *Conn) data(dir flow.Dir, run flow.Run) {
@@ -154,7 +159,7 @@ func (c *Conn) bytes(dir flow.Dir, st stamp, b []byte) {
 // arrived ends a direction whose FIN was only waiting for the bytes before it.
 func (c *Conn) arrived(dir flow.Dir) {
 	if h := &c.half[dir]; h.fin != noFIN && !h.ended && h.next >= h.fin {
-		fin := c.Sides[dir].FIN
+		fin := c.FIN(dir)
 		c.end(dir, stamp{fin.Time(), fin.Packet}, capture.FIN)
 	}
 }
@@ -173,7 +178,11 @@ func (c *Conn) end(dir flow.Dir, st stamp, how capture.How) {
 
 // Event implements [flow.Handler].
 func (b *bridge) Event(fc *flow.Conn, ev flow.Event) {
-	fc.User.(*Conn).take(lateItem{dir: ev.Dir, event: ev})
+	if c := fc.User.(*Conn); c.late == nil && !c.Waiting(flow.ToServer) && !c.Waiting(flow.ToClient) {
+		c.event(ev)
+	} else {
+		c.take(lateItem{dir: ev.Dir, event: ev})
+	}
 }
 
 func (c *Conn) event(ev flow.Event) {
@@ -251,7 +260,7 @@ func (b *bridge) End(fc *flow.Conn) {
 	}
 	last := stamp{fc.Last.Time(), fc.Last.Packet}
 	for d := range c.half {
-		if dir := flow.Dir(d); !c.half[dir].ended && fc.Sides[dir.Reverse()].RST.IsZero() {
+		if dir := flow.Dir(d); !c.half[dir].ended && !fc.Reset(dir.Reverse()) {
 			c.end(dir, last, capture.Stopped)
 		}
 	}

@@ -70,7 +70,6 @@ type Rows struct {
 	every  bool
 	format Format
 	turns  turns
-	open   map[*Conn]*turn
 	values []filter.Value
 	line   []byte
 }
@@ -78,7 +77,7 @@ type Rows struct {
 // NewRows returns a sink that writes lines to w. With every, each record that
 // matches has a line.
 func NewRows(w io.Writer, fields []*filter.Field, f Format, every bool) *Rows {
-	r := &Rows{fields: fields, every: every, format: f, open: map[*Conn]*turn{}, turns: turns{out: w, live: true}}
+	r := &Rows{fields: fields, every: every, format: f, turns: turns{out: w, live: true}}
 	var names []string
 	for _, f := range fields {
 		protocol, _, _ := strings.Cut(f.Name, ".")
@@ -94,28 +93,28 @@ func NewRows(w io.Writer, fields []*filter.Field, f Format, every bool) *Rows {
 }
 
 // Begin implements [Sink].
-func (s *Rows) Begin(c *Conn) { s.open[c] = s.turns.begin(c.ID) }
+func (s *Rows) Begin(c *Conn) { c.turn = s.turns.begin(c.ID) }
 
 // Record implements [Sink].
 func (s *Rows) Record(c *Conn, r *capture.Record, matches bool) {
-	t := s.open[c]
 	if c.Shown {
-		t.tell()
+		c.turn.tell()
 	}
 	if !matches {
 		return
 	}
 	line, some := s.line[:0], s.every
+	names := c.Names()
 	for i, f := range s.fields {
 		if i > 0 {
 			line = append(line, s.format.Separator...)
 		}
-		s.values = f.Values(s.values[:0], c.Names(), r)
+		s.values = f.Values(s.values[:0], names, r)
 		some = some || s.own[i] && len(s.values) > 0
 		line = s.cell(line, s.values)
 	}
 	if s.line = append(line, '\n'); some {
-		t.Write(s.line)
+		c.turn.Write(s.line)
 	}
 }
 
@@ -161,10 +160,7 @@ func appendEscaped(dst []byte, s string) []byte {
 }
 
 // End implements [Sink].
-func (s *Rows) End(c *Conn, _ *capture.Report) {
-	s.open[c].end()
-	delete(s.open, c)
-}
+func (s *Rows) End(c *Conn, _ *capture.Report) { c.turn.end() }
 
 // Close ends the output. The error is that of the output.
 func (s *Rows) Close() error { return s.turns.close() }

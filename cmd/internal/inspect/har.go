@@ -237,7 +237,7 @@ func entryOf(c *Conn, h *capture.Handshake) harEntry {
 	if c.TLS != nil {
 		scheme = "wss"
 	}
-	host := c.Server.String()
+	host := c.Server().String()
 	if len(h.Host) > 0 && h.Host[0] != "" {
 		host = h.Host[0]
 	}
@@ -247,8 +247,8 @@ func entryOf(c *Conn, h *capture.Handshake) harEntry {
 	}
 	e := harEntry{
 		Started: started,
-		Server:  c.Server.Addr().Unmap().String(),
-		Port:    c.Client.String(),
+		Server:  c.Server().Addr().Unmap().String(),
+		Port:    c.Client().String(),
 		Type:    "websocket",
 		Request: harRequest{
 			Method: h.Method, URL: scheme + "://" + host + h.Target, Version: h.RequestProto,

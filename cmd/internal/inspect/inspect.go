@@ -34,8 +34,8 @@ type Options struct {
 	Packets     int64             // most packets that pass the filter; 0: no limit
 	Choice      Choice            // what is shown
 
-	// Analyser are the options of each connection's Analyser. OtherKeys and
-	// Pool are the Inspector's to set.
+	// Analyser are the options of each connection's Analyser. OtherKeys is the
+	// Inspector's to set.
 	Analyser capture.Options
 }
 
@@ -52,9 +52,12 @@ type Conn struct {
 // Names returns what filters name of the connection. It is valid until the
 // Inspector's next call of it.
 func (c *Conn) Names() *filter.Conn {
-	n := &c.of.names
-	*n = filter.Conn{Stream: c.ID, Client: c.Client, Server: c.Server, Begin: c.of.begin}
-	return n
+	i := c.of
+	if i.named != c {
+		i.named = c
+		i.names = filter.Conn{Stream: c.ID, Client: c.Client(), Server: c.Server(), Begin: i.begin}
+	}
+	return &i.names
 }
 
 // A Sink takes what is found. For every connection that may be shown: Begin
@@ -81,20 +84,22 @@ type Totals struct {
 
 // An Inspector inspects one capture. It is for one goroutine.
 type Inspector struct {
-	o       Options
-	sink    Sink
-	tracker *flow.Tracker
-	decoder packet.Decoder
-	keys    keyRing
-	totals  Totals
-	waiting map[*Conn]struct{} // for TLS keys
-	known   int                // secrets in the key log when they were last looked for
-	late    int                // bytes that wait for the other direction
-	passed  int64
-	begin   time.Time // of the capture
-	segment packet.Segment
-	record  capture.Record
-	names   filter.Conn
+	o         Options
+	sink      Sink
+	tracker   *flow.Tracker
+	decoder   packet.Decoder
+	keys      keyRing
+	analysers *capture.Pool
+	totals    Totals
+	waiting   map[*Conn]struct{} // for TLS keys
+	known     int                // secrets in the key log when they were last looked for
+	late      int                // bytes that wait for the other direction
+	passed    int64
+	begin     time.Time // of the capture
+	segment   packet.Segment
+	record    capture.Record
+	names     filter.Conn
+	named     *Conn // whose they are
 }
 
 // awake is how many connections are in memory with all that is known of them.
@@ -103,8 +108,8 @@ const awake = 12 << 10
 // New returns an Inspector that shows what it finds to a sink.
 func New(o Options, sink Sink) *Inspector {
 	i := &Inspector{o: o, sink: sink, waiting: map[*Conn]struct{}{}}
-	i.o.Analyser.OtherKeys = i.keys.others
-	i.o.Analyser.Pool = capture.NewPool(awake)
+	o.Analyser.OtherKeys = i.keys.others
+	i.analysers = capture.NewPool(awake, o.Analyser)
 	i.tracker = flow.New((*bridge)(i), &flow.Options{ServerPorts: o.ServerPorts})
 	return i
 }

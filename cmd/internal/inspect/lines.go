@@ -19,7 +19,6 @@ type Lines struct {
 	records bool
 	reports bool
 	hide    func(*capture.Record) bool
-	open    map[*Conn]*turn
 	buf     bytes.Buffer
 }
 
@@ -27,7 +26,7 @@ type Lines struct {
 // wire: of records, of reports, or both. hide names what story.Options can
 // hide.
 func NewLines(w io.Writer, records, reports bool, hide []string) *Lines {
-	return &Lines{records: records, reports: reports, hide: (&story.Options{Hide: hide}).Hidden, open: map[*Conn]*turn{}, turns: turns{out: w, live: true}}
+	return &Lines{records: records, reports: reports, hide: (&story.Options{Hide: hide}).Hidden, turns: turns{out: w, live: true}}
 }
 
 // connectionLine begins a connection.
@@ -61,38 +60,34 @@ type reportLine struct {
 
 // Begin implements [Sink].
 func (s *Lines) Begin(c *Conn) {
-	t := s.turns.begin(c.ID)
-	s.open[c] = t
+	c.turn = s.turns.begin(c.ID)
 	if !s.records {
 		return
 	}
 	head := connectionLine{V: capture.Version, Kind: "connection", Stream: c.ID, At: c.First.Time(), Packet: c.First.Packet,
-		Client: c.Client, Server: c.Server, Middle: c.MidStream}
+		Client: c.Client(), Server: c.Server(), Middle: c.MidStream}
 	if c.Evidence.Guessed() {
 		head.Guess = c.Evidence.String()
 	}
-	s.write(t, head)
+	s.write(c.turn, head)
 }
 
 // Record implements [Sink].
 func (s *Lines) Record(c *Conn, r *capture.Record, matches bool) {
-	t := s.open[c]
 	if c.Shown {
-		t.tell()
+		c.turn.tell()
 	}
 	if s.records && matches && !s.hide(r) {
-		s.write(t, recordLine{c.ID, r})
+		s.write(c.turn, recordLine{c.ID, r})
 	}
 }
 
 // End implements [Sink].
 func (s *Lines) End(c *Conn, report *capture.Report) {
-	t := s.open[c]
-	delete(s.open, c)
 	if c.Shown && s.reports {
-		s.write(t, reportLine{capture.Version, "report", c.ID, c.Client, c.Server, report})
+		s.write(c.turn, reportLine{capture.Version, "report", c.ID, c.Client(), c.Server(), report})
 	}
-	t.end()
+	c.turn.end()
 }
 
 func (s *Lines) write(t *turn, v any) {

@@ -273,6 +273,38 @@ func faultsOf(k *collector) (all []string) {
 	return all
 }
 
+// Of a capture that lacks a packet of TLS's handshake, what can be read all the
+// same is told as it happens, and none of it behind the end.
+func TestLossOfTheTLSHandshake(t *testing.T) {
+	for _, x := range samples(t) {
+		if x.keys == nil {
+			continue
+		}
+		t.Run(x.name(), func(t *testing.T) {
+			original := packetsOf(t, x.file)
+			first := firstFrame(inspectedPackets(t, original, x.keys))
+			some := 0
+			for i := range original[:first-1] {
+				without := inspectedPackets(t, slices.Delete(slices.Clone(original), i, i+1), x.keys)
+				ended := false
+				for _, r := range without.all() {
+					switch {
+					case r.Ending != nil:
+						ended = true
+					case r.Frame != nil && ended:
+						t.Errorf("without packet %d: frame %d of packet %d is told behind the end", i+1, r.Frame.Number, r.Packet)
+					case r.Frame != nil:
+						some++
+					}
+				}
+			}
+			if some == 0 {
+				t.Error("no frame is told")
+			}
+		})
+	}
+}
+
 // Of a capture that lacks a packet, exactly the messages are missing of which
 // the packet held a byte; the gap is named, and nobody is blamed for it. Only
 // compressed messages behind a lost one may be unreadable, and frames behind it
@@ -283,7 +315,7 @@ func TestLoss(t *testing.T) {
 			original := packetsOf(t, x.file)
 			k := inspectedPackets(t, original, x.keys)
 			whole, faults := toldOf(k), faultsOf(k)
-			client := k.conns[0].Client
+			client := k.conns[0].Client()
 			first := firstFrame(k)
 			var decoder packet.Decoder
 			starts := map[netip.AddrPort]uint32{}

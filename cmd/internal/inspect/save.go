@@ -93,7 +93,7 @@ func (s *Saver) End(c *Conn, _ *capture.Report) {
 	if !c.Shown {
 		return
 	}
-	a := addressesOf(c.Client, c.Server)
+	a := addressesOf(c.Client(), c.Server())
 	s.spans[a] = append(s.spans[a], span{c.First.Packet, c.Last.Packet})
 	for _, f := range k.findings {
 		if s.noted < maxComments && len(s.comments[f.packet]) < maxCommentsOfPacket {

@@ -39,7 +39,7 @@ func (w nowWriter) Write(b []byte) (int, error) { return w.s.now.Write(b) }
 
 // Begin implements [Sink].
 func (s *Stories) Begin(c *Conn) {
-	title := fmt.Sprintf("connection %d: %v to %v", c.ID, c.Client, c.Server)
+	title := fmt.Sprintf("connection %d: %v to %v", c.ID, c.Client(), c.Server())
 	t := tale{s.turns.begin(c.ID), s.printer.Conn(0, title)}
 	t.telling.Since(c.First.Time())
 	s.open[c] = t
@@ -66,7 +66,9 @@ func (s *Stories) End(c *Conn, report *capture.Report) {
 		if s.reports {
 			t.telling.Report(report)
 		}
-		t.turn.Write([]byte("\n"))
+		if t.turn.wrote {
+			t.turn.Write([]byte("\n"))
+		}
 	}
 	t.turn.end()
 }

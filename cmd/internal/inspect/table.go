@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wiretrue/websocket/capture"
+	"github.com/wiretrue/websocket/cmd/internal/flow"
 	"github.com/wiretrue/websocket/internal/duration"
 )
 
@@ -112,9 +113,9 @@ func (t *Table) End(c *Conn, report *capture.Report) {
 		fmt.Sprint(c.ID),
 		fmt.Sprintf("%.3f", c.First.Time().Sub(t.start).Seconds()),
 		duration.Words(c.Last.Since(c.First)),
-		c.Client.String(), c.Server.String(),
+		c.Client().String(), c.Server().String(),
 		both(report.Client.Frames, report.Server.Frames),
-		both(uint64(c.Sides[0].StreamBytes), uint64(c.Sides[1].StreamBytes)),
+		both(uint64(c.StreamBytes(flow.ToServer)), uint64(c.StreamBytes(flow.ToClient))),
 		count(report.Errors), count(report.Warnings), count(report.Notes),
 		ended(report), w.what,
 	}

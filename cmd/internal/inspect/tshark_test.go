@@ -260,7 +260,7 @@ func TestFramesAgreeWithTshark(t *testing.T) {
 			k := inspected(t, file, keylog)
 			port := ""
 			if len(k.conns) > 0 {
-				port = fmt.Sprint(k.conns[0].Server.Port())
+				port = fmt.Sprint(k.conns[0].Server().Port())
 			}
 			want := sharkFrames(t, file, keylog, port)
 			var got []capture.Record

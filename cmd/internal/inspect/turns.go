@@ -39,10 +39,32 @@ type turn struct {
 	of     *turns
 	number int64
 	state  turnState
-	buf    []byte
-	spool  spooled
-	cut    bool // some of what it said while undecided was not kept
+	wrote  bool     // something
+	cut    bool     // some of what it said while undecided was not kept
+	waits  *waiting // nil: nothing
 	next   *turn
+}
+
+// waiting is text that waits for its turn: what is in the spool, then the rest.
+type waiting struct {
+	spool spooled
+	buf   []byte
+}
+
+// hold lets lines wait.
+func (t *turn) hold(b []byte) {
+	if t.waits == nil {
+		t.waits = new(waiting)
+	}
+	t.waits.buf = append(t.waits.buf, b...)
+}
+
+// held returns how many bytes wait in memory.
+func (t *turn) held() int {
+	if t.waits == nil {
+		return 0
+	}
+	return len(t.waits.buf)
 }
 
 type turnState uint8
@@ -59,19 +81,20 @@ func (t *turns) begin(number int64) *turn { return &turn{of: t, number: number} 
 // Write takes whole lines. Its errors are in turns.err.
 func (t *turn) Write(b []byte) (int, error) {
 	o := t.of
+	t.wrote = t.wrote || len(b) > 0
 	switch {
 	case t.state == undecided:
-		if len(t.buf)+len(b) > maxUndecided || o.undecided+len(b) > maxAllUndecided {
+		if t.held()+len(b) > maxUndecided || o.undecided+len(b) > maxAllUndecided {
 			t.cut = true
 			break
 		}
 		o.undecided += len(b)
-		t.buf = append(t.buf, b...)
+		t.hold(b)
 	case t.state == dropped:
 	case o.live, t == o.first:
 		t.emit(b)
 	default:
-		t.buf = append(t.buf, b...)
+		t.hold(b)
 		if o.memory += len(b); o.memory > maxWaitingMemory {
 			o.spill()
 		}
@@ -86,8 +109,8 @@ func (t *turn) tell() {
 		return
 	}
 	t.state = told
-	o.undecided -= len(t.buf)
-	o.memory += len(t.buf)
+	o.undecided -= t.held()
+	o.memory += t.held()
 	if t.cut {
 		t.Write([]byte(o.note))
 	}
@@ -110,8 +133,8 @@ func (t *turn) end() {
 	o := t.of
 	switch t.state {
 	case undecided:
-		o.undecided -= len(t.buf)
-		t.state, t.buf = dropped, nil
+		o.undecided -= t.held()
+		t.state, t.waits = dropped, nil
 		return
 	case told:
 		t.state = over
@@ -127,15 +150,18 @@ func (t *turn) end() {
 
 // flush writes what waited.
 func (t *turn) flush() {
-	o := t.of
+	o, w := t.of, t.waits
+	if w == nil {
+		return
+	}
 	if o.err == nil {
-		if err := o.spool.copy(&t.spool, t.emit); err != nil {
+		if err := o.spool.copy(&w.spool, t.emit); err != nil {
 			o.fail(err)
 		}
 	}
-	o.memory -= len(t.buf)
-	t.emit(t.buf)
-	t.buf = nil
+	o.memory -= len(w.buf)
+	t.emit(w.buf)
+	t.waits = nil
 }
 
 // emit writes lines to the output.
@@ -168,14 +194,15 @@ func (o *turns) fail(err error) {
 // spill moves what waits to the temporary file.
 func (o *turns) spill() {
 	for t := o.first; t != nil; t = t.next {
-		if len(t.buf) == 0 {
+		if t.held() == 0 {
 			continue
 		}
-		if err := o.spool.append(&t.spool, t.buf); err != nil {
+		w := t.waits
+		if err := o.spool.append(&w.spool, w.buf); err != nil {
 			o.fail(err)
 		}
-		o.memory -= len(t.buf)
-		t.buf = nil
+		o.memory -= len(w.buf)
+		w.buf = nil
 	}
 }
 

@@ -21,7 +21,7 @@ var ErrPermission = errors.New("no permission to capture: it needs root or the c
 // Options control a capture. The zero value captures everything that the
 // interface sees of its own traffic.
 type Options struct {
-	Filter      *capfilter.Filter // nil: everything
+	Filter      *capfilter.Filter // nil: everything. On a busy interface packets may pass it that came before it was set
 	Promiscuous bool              // also what is not addressed to this machine
 }
 

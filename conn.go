@@ -72,6 +72,8 @@ type Conn struct {
 	cause   error
 	timer   *time.Timer
 	onEnd   func()
+	isGone  bool          // the transport is closed, and the Trace told
+	gone    chan struct{} // closed when it is so; made when first asked for
 
 	tracing sync.Mutex  // held while bytes are written and told, if there is a Trace
 	hungUp  atomic.Bool // the transport is closed

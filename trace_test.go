@@ -123,11 +123,11 @@ func TestAClientLetsTheServerEndTCP(t *testing.T) {
 		go func() { closed <- c.Close(t.Context(), 1000, "") }()
 		p.WantClose(1000)
 		p.Send(`88 02 03e8`)
+		synctest.Wait()
+		p.End()
 		if err := <-closed; err != nil {
 			t.Error(err)
 		}
-		synctest.Wait() // until what the end of Close's context sets off is over
-		p.End()
 		l.want(t, "ended by the peer", "closed here")
 	})
 }

@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":       scriptExits,
+			"append":      scriptAppend,
 			"start":       scriptStart,
 			"until":       scriptUntil,
 			"type":        scriptType,
@@ -89,6 +90,16 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(got) != code {
 		ts.Fatalf("exit code %d, wanted %s", got, code)
 	}
+}
+
+// scriptAppend makes a file longer by another, as one who is writing it does.
+func scriptAppend(ts *testscript.TestScript, neg bool, args []string) {
+	name := arguments(ts, neg, args, 2, "append FILE MORE")
+	f, err := os.OpenFile(ts.MkAbs(name), os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	_, err = f.WriteString(ts.ReadFile(args[1]))
+	ts.Check(err)
+	ts.Check(f.Close())
 }
 
 // arguments checks how many arguments there are, and returns the first.

@@ -15,7 +15,6 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -58,25 +57,12 @@ func TestAWaitingConnectionHasASmallStack(t *testing.T) {
 		t.Skip("the race detector's frames are larger")
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), countedEcho+"=1", "GOMAXPROCS=1")
-	ask, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	addr, ask, answers := startCounted(t, cmd)
 	defer cmd.Wait()
 	defer ask.Close()
-	answers := bufio.NewScanner(stdout)
-	if !answers.Scan() {
-		t.Fatal("the server has not said where it is")
+	if addr == "" {
+		t.Fatal("the server does not say where it is")
 	}
-	addr := answers.Text()
 	stacks := func() (n int) {
 		fmt.Fprintln(ask)
 		if answers.Scan() {
@@ -147,27 +133,13 @@ func countCalls(t *testing.T, strace string, conns, depth, rounds int) int {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "strace")
 	cmd := exec.Command(strace, "-f", "-qq", "-o", log, "-e", "trace="+transfers, "-e", "signal=none", os.Args[0])
-	cmd.Env = append(os.Environ(), countedEcho+"=1", "GOMAXPROCS=1")
-	cmd.Stderr = os.Stderr
-	stop, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	addr := make([]byte, 64)
-	n, err := stdout.Read(addr)
-	if err != nil {
-		t.Skipf("strace cannot trace here: %v", err)
+	addr, stop, _ := startCounted(t, cmd)
+	if addr == "" {
+		t.Skip("strace cannot trace here")
 	}
 	var wg sync.WaitGroup
 	for range conns {
-		wg.Go(func() { pingPong(t, openPlain(t, strings.TrimSpace(string(addr[:n]))), depth, rounds) })
+		wg.Go(func() { pingPong(t, openPlain(t, addr), depth, rounds) })
 	}
 	wg.Wait()
 	stop.Close()
@@ -200,6 +172,28 @@ func openPlain(t *testing.T, addr string) net.Conn {
 		}
 	}
 	return nc
+}
+
+// startCounted starts the command, which is the counted echo or runs it, and
+// returns the echo's address, or "", its standard input and its answers.
+func startCounted(t *testing.T, cmd *exec.Cmd) (addr string, ask io.WriteCloser, answers *bufio.Scanner) {
+	t.Helper()
+	cmd.Env = append(os.Environ(), countedEcho+"=1", "GOMAXPROCS=1")
+	cmd.Stderr = os.Stderr
+	ask, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	answers = bufio.NewScanner(stdout)
+	answers.Scan()
+	return answers.Text(), ask, answers
 }
 
 // pingPong sends depth messages in one write and waits for their echoes, in each

@@ -19,7 +19,7 @@ func Words(d time.Duration) string {
 	case d.Abs() >= 2*time.Hour:
 		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 	case d.Abs() >= time.Second:
-		return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
+		return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(d.Seconds(), 'f', 3, 64), "0"), ".") + "s"
 	}
 	return d.String()
 }

@@ -116,8 +116,9 @@ func TestSystemCallsOfAMessage(t *testing.T) {
 			messages := 2 * row.rounds * row.conns * row.depth
 			got := float64(many-few) / float64(messages)
 			t.Logf("%.4f calls for each of %d messages", got, messages)
-			// Now and then messages are cut, or the runtime wakes itself by a write.
-			if got > row.limit*1.03 {
+			// Now and then messages are cut, the runtime wakes itself by a write, or
+			// one of the crowd is late.
+			if got > row.limit*1.1 {
 				t.Errorf("%.4f calls for each message; want %.4f", got, row.limit)
 			}
 		})

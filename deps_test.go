@@ -12,7 +12,7 @@ import (
 // importOrder is the order of the house, lowest first. A package may import
 // the packages on lines above its own, never one beside it or below it.
 const importOrder = `
-	internal/pcapng, internal/duration, internal/between, internal/shell, internal/uring
+	internal/pcapng, internal/duration, internal/between, internal/shell, internal/uring, internal/cpu
 	wire/rfc, wire/frame, wire/utf8
 	vectors
 	wire/handshake

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -87,29 +88,44 @@ func TestMinimalLengthSize(t *testing.T) {
 }
 
 func TestMaskAtEveryPositionAndLength(t *testing.T) {
-	key := [4]byte{1, 2, 4, 8}
 	r := rand.New(rand.NewPCG(1, 2))
-	src := make([]byte, 300)
+	src := make([]byte, 700)
 	for i := range src {
 		src[i] = byte(r.Uint32())
 	}
 	for n := range len(src) {
 		for pos := range 9 {
-			want := make([]byte, n)
-			for i := range want {
-				want[i] = src[i] ^ key[(pos+i)%4]
-			}
-			dst := make([]byte, n+1)
-			MaskTo(dst, src[:n], key, pos)
-			if !bytes.Equal(dst[:n], want) || dst[n] != 0 {
-				t.Fatalf("MaskTo of %d bytes at %d is wrong", n, pos)
-			}
-			got := bytes.Clone(src[:n])
-			Mask(got, key, pos)
-			if !bytes.Equal(got, want) {
-				t.Fatalf("Mask of %d bytes at %d is wrong", n, pos)
-			}
+			compareWithXOR(t, src[:n], [4]byte{1, 2, 4, 8}, pos)
 		}
+	}
+}
+
+func FuzzMask(f *testing.F) {
+	f.Add([]byte("Hello"), uint32(0x37fa213d), 0, uint16(0))
+	f.Add([]byte("a long one, with a block behind it"), uint32(0x01020304), 3, uint16(500))
+	f.Fuzz(func(t *testing.T, p []byte, key uint32, pos int, more uint16) {
+		p = append(p, bytes.Repeat([]byte("0123456789"), int(more%1000))...)
+		compareWithXOR(t, p, [4]byte(binary.BigEndian.AppendUint32(nil, key)), pos)
+	})
+}
+
+// compareWithXOR masks each byte by itself, and as Mask and MaskTo do it.
+func compareWithXOR(t *testing.T, src []byte, key [4]byte, pos int) {
+	t.Helper()
+	n := len(src)
+	want := make([]byte, n)
+	for i := range want {
+		want[i] = src[i] ^ key[(pos&3+i)%4]
+	}
+	dst := make([]byte, n+1)
+	MaskTo(dst, src, key, pos)
+	if !bytes.Equal(dst[:n], want) || dst[n] != 0 {
+		t.Fatalf("MaskTo of %d bytes at %d is wrong", n, pos)
+	}
+	got := bytes.Clone(src)
+	Mask(got, key, pos)
+	if !bytes.Equal(got, want) {
+		t.Fatalf("Mask of %d bytes at %d is wrong", n, pos)
 	}
 }
 

@@ -17,6 +17,8 @@ func MaskTo(dst, src []byte, key [4]byte, pos int) {
 	k32 = bits.RotateLeft32(k32, -8*(pos&3))
 	k := uint64(k32)<<32 | uint64(k32)
 	dst = dst[:len(src)]
+	n := maskBlocks(dst, src, k)
+	dst, src = dst[n:], src[n:]
 
 	// Fixed windows of 64 bytes let the compiler drop the bounds checks.
 	for len(src) >= 64 && len(dst) >= 64 {

@@ -2,16 +2,13 @@
 
 package utf8
 
+import "github.com/wiretrue/websocket/internal/cpu"
+
 // vectorMin is the length from which the vector unit is quicker; blocks needs
 // 70 at least.
 const vectorMin = 72
 
-var vectorised = avx2()
-
-// avx2 reports whether the processor and the operating system have AVX2.
-//
-//go:noescape
-func avx2() bool
+var vectorised = cpu.AVX2
 
 // blocks reads p from n on, in blocks of 64 bytes, and returns the index up to
 // which no byte is wrong; only the last character may not be whole. p[:n] is

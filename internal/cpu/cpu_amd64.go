@@ -1,0 +1,6 @@
+//go:build !purego
+
+package cpu
+
+//go:noescape
+func avx2() bool

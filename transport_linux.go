@@ -279,38 +279,27 @@ func (p *epoll) control(raw syscall.RawConn, op int, event *syscall.EpollEvent) 
 	return err
 }
 
-// Reads and writes of more than this are told to the scheduler.
-const longTransfer = 64 << 10
-
-// receive is a read that does not wait. A short one is over before the
-// scheduler could do anything about it. A call that knows sockets alone costs
-// less than one for files of every kind.
+// receive is a read that does not wait, so the scheduler need not be told of it.
+// A call that knows sockets alone costs less than one for files of every kind.
 func receive(fd uintptr, p []byte) (int, error) {
-	return transfer(syscall.SYS_RECVFROM, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), 0, len(p))
+	return transfer(syscall.SYS_RECVFROM, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), 0)
 }
 
 // send is a write of a and, behind it, b that does not wait.
 func send(fd uintptr, a, b []byte) (int, error) {
 	if len(b) == 0 {
-		return transfer(syscall.SYS_SENDTO, fd, unsafe.Pointer(unsafe.SliceData(a)), len(a), syscall.MSG_NOSIGNAL, len(a))
+		return transfer(syscall.SYS_SENDTO, fd, unsafe.Pointer(unsafe.SliceData(a)), len(a), syscall.MSG_NOSIGNAL)
 	}
 	both := [2]syscall.Iovec{{Base: unsafe.SliceData(a)}, {Base: unsafe.SliceData(b)}}
 	both[0].SetLen(len(a))
 	both[1].SetLen(len(b))
-	return transfer(syscall.SYS_WRITEV, fd, unsafe.Pointer(&both), len(both), 0, len(a)+len(b))
+	return transfer(syscall.SYS_WRITEV, fd, unsafe.Pointer(&both), len(both), 0)
 }
 
-// transfer makes a call with an argument of that many items and flags, for that
-// many bytes.
-func transfer(trap, fd uintptr, p unsafe.Pointer, items int, flags uintptr, bytes int) (int, error) {
+// transfer makes a call with an argument of that many items and flags.
+func transfer(trap, fd uintptr, p unsafe.Pointer, items int, flags uintptr) (int, error) {
 	for {
-		var n uintptr
-		var errno syscall.Errno
-		if bytes > longTransfer {
-			n, _, errno = syscall.Syscall6(trap, fd, uintptr(p), uintptr(items), flags, 0, 0)
-		} else {
-			n, _, errno = syscall.RawSyscall6(trap, fd, uintptr(p), uintptr(items), flags, 0, 0)
-		}
+		n, _, errno := syscall.RawSyscall6(trap, fd, uintptr(p), uintptr(items), flags, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil

@@ -122,6 +122,9 @@ func (n *inspection) inspect(file string) error {
 		read = replay
 	}
 
+	if n.f.intf != "" && !n.f.quiet {
+		fmt.Fprintf(n.stderr, "capturing on %s; Ctrl-C ends it\n", n.f.intf)
+	}
 	n.to.progress.begin(file, src)
 	var end error
 	if waits {

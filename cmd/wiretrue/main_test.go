@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wiretrue/websocket/cmd/internal/live"
 )
 
 func TestMain(m *testing.M) {
@@ -41,7 +45,8 @@ func TestMain(m *testing.M) {
 //	met NAME                        wait until somebody has connected to the peer
 //	certificate NAME HOST           make NAME.pem and NAME.key, self-signed
 //
-// A regular expression may be matched over several lines of output.
+// A regular expression may be matched over several lines of output. The condition
+// [capture] is whether an interface may be captured.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -55,6 +60,12 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("TERM", "xterm")
 			return setUpCaptures(e)
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition != "capture" {
+				return false, fmt.Errorf("no condition %q", condition)
+			}
+			return mayCapture()
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":       scriptExits,
@@ -72,6 +83,19 @@ func TestScripts(t *testing.T) {
 			"certificate": scriptCertificate,
 		},
 	})
+}
+
+// mayCapture reports whether this process may capture an interface, which it must
+// where CI is set and it is possible at all.
+func mayCapture() (bool, error) {
+	s, err := live.Open("lo", &live.Options{})
+	if err == nil {
+		return true, s.Close()
+	}
+	if os.Getenv("CI") != "" && runtime.GOOS == "linux" {
+		return false, err
+	}
+	return false, nil
 }
 
 // scriptSafety bounds what a script waits for, on a busy machine too. Nothing

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func open(t *testing.T, name string, opts *live.Options) *live.Source {
 	t.Helper()
 	s, err := live.Open(name, opts)
-	if errors.Is(err, live.ErrPermission) {
+	if errors.Is(err, live.ErrPermission) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
 	if err != nil {

@@ -74,6 +74,9 @@ func (c *Conn) awaitClose(ctx context.Context) error {
 	}
 	defer c.unlockReading()
 	c.receiver.Limits = wire.Limits{} // what comes now is passed over
+	if c.streaming != nil {
+		c.streaming.giveUp()
+	}
 	var ev wire.Event
 	for {
 		if err := c.next(ctx, &ev); err != nil {

@@ -256,3 +256,50 @@ func TestLargeMessagesWhenTheLimitIsRaised(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(m), err)
 	}
 }
+
+// A reader of which the message is passed over hands out nothing more, whoever
+// passes it over and however that ends: its bytes are in memory that is read to
+// again.
+func TestAReaderThatIsPassedOverHandsOutNothing(t *testing.T) {
+	for _, pass := range []struct {
+		name string
+		over func(t *testing.T, c *websocket.Conn)
+		want error // nil: the end of the connection
+	}{
+		{"a Read that its context ends", func(t *testing.T, c *websocket.Conn) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, _, err := c.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Read: %v", err)
+			}
+		}, websocket.ErrSuperseded},
+		{"a Close that its context ends", func(t *testing.T, c *websocket.Conn) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := c.Close(ctx, websocket.StatusNormalClosure, ""); !errors.Is(err, websocket.ErrCloseTimeout) {
+				t.Errorf("Close: %v", err)
+			}
+		}, nil},
+	} {
+		t.Run(pass.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, p := wstest.DialPeer(t, nil)
+				p.Send(`02 8a 00000000 "0123456789"`)
+				_, r, err := c.Reader(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := make([]byte, 4)
+				if n, err := r.Read(b); n != 4 || err != nil {
+					t.Fatalf("%q, %v", b[:n], err)
+				}
+				go p.Send(`00 8a 00000000 "abcdefghij"`)
+				pass.over(t, c)
+				n, err := r.Read(b)
+				if want := pass.want; n != 0 || want != nil && !errors.Is(err, want) || want == nil && (err == nil || err != c.Cause()) {
+					t.Errorf("the reader: %q, %v; the connection ended with %v", b[:n], err, c.Cause())
+				}
+			})
+		})
+	}
+}

@@ -363,6 +363,7 @@ func (c *Conn) onControl(ev *wire.Event) error {
 func (c *Conn) fill(ctx context.Context) error {
 	if c.receiver.InMessage() && c.streaming == nil && c.assembling.Load() == 0 {
 		c.assembling.Store(now())
+		c.watchAssembly()
 	}
 	for {
 		err := c.watch(ctx)

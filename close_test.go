@@ -322,3 +322,28 @@ func TestAnEndedConnectionStopsWaiting(t *testing.T) {
 		}
 	})
 }
+
+// A write behind a Close says which it was.
+func TestAWriteBehindACloseSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := wstest.DialPeer(t, nil)
+		closed := make(chan error)
+		go func() { closed <- c.Close(t.Context(), websocket.StatusServiceRestart, "come back") }()
+		p.WantClose(websocket.StatusServiceRestart)
+		for range 2 { // before the peer's answer, and behind it
+			why := new(websocket.CloseError)
+			if err := c.Write(t.Context(), websocket.Text, nil); !errors.As(err, &why) || *why != (websocket.CloseError{Code: websocket.StatusServiceRestart, Reason: "come back"}) {
+				t.Errorf("Write: %v", err)
+			}
+			if _, err := c.Ping(t.Context()); !errors.As(err, &why) {
+				t.Errorf("Ping: %v", err)
+			}
+			if c.Cause() == nil {
+				p.Send(`88 82 00000000 03f4`)
+				if err := <-closed; err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			}
+		}
+	})
+}

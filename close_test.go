@@ -3,6 +3,8 @@ package websocket_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -346,4 +348,41 @@ func TestAWriteBehindACloseSaysWhy(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A peer that sends a Close and ends TCP at once has said why, also to a program
+// whose write is the first to find that out, whether it reads or not.
+func TestACloseInFrontOfAResetIsHeard(t *testing.T) {
+	for _, network := range []string{"tcp", "tcp watched"} {
+		for _, reads := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, reads: %v", network, reads), func(t *testing.T) {
+				for range 50 {
+					c, near := rawClient(t, network, nil)
+					if reads {
+						c.CloseRead(t.Context())
+					}
+					writing := make(chan error)
+					go func() {
+						p := make([]byte, 100)
+						for {
+							if err := c.Write(t.Context(), websocket.Binary, p); err != nil {
+								writing <- err
+								return
+							}
+						}
+					}()
+					near.Read(make([]byte, 1))
+					io.WriteString(near, "\x88\x85\x00\x00\x00\x00\x03\xf0why")
+					near.Close() // with bytes unread, and so by a reset
+					closed := new(websocket.CloseError)
+					if err := <-writing; !errors.As(err, &closed) || closed.Code != websocket.StatusPolicyViolation || closed.Reason != "why" {
+						t.Fatalf("Write: %v", err)
+					}
+					if cause := c.Cause(); cause != nil && cause != error(closed) { // that of a write may be first
+						t.Fatalf("Cause: %v", cause)
+					}
+				}
+			})
+		}
+	}
 }

@@ -113,7 +113,7 @@ const directSize = 4 << 10
 // is: unmasked, and with nothing in front of it that waits. It is called with mu
 // held.
 func (c *Conn) writesDirectly(n int) bool {
-	return n >= directSize && c.role == wire.Server && c.transport.raw != nil && !c.queue.flushing && c.queue.begin() == 0
+	return n >= directSize && c.role == wire.Server && c.transport.raw != nil && !c.queue.flushing && !c.queue.broken && c.queue.begin() == 0
 }
 
 const (

@@ -72,8 +72,17 @@ func (c *Conn) awaitClose(ctx context.Context) error {
 	if err := c.lock(ctx, &c.reading); err != nil {
 		return err
 	}
+	return c.readOut(ctx)
+}
+
+// readOut reads until the connection ends, and lets go of reading, which the
+// caller holds.
+func (c *Conn) readOut(ctx context.Context) error {
 	defer c.unlockReading()
 	c.receiver.Limits = wire.Limits{} // what comes now is passed over
+	if c.streaming != nil {
+		c.streaming.giveUp()
+	}
 	var ev wire.Event
 	for {
 		if err := c.next(ctx, &ev); err != nil {
@@ -156,7 +165,26 @@ func (c *Conn) flushFailed(err error) {
 	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
 		err = ErrWriteTimeout
 	}
-	c.lose(transportCause(err))
+	cause := transportCause(err)
+	switch {
+	case c.Cause() != nil, !errors.Is(cause, ErrPeerReset) && !errors.Is(cause, ErrPeerGone):
+		c.lose(cause)
+	case c.reading.tryLock():
+		c.hearOut(cause, c.readOut)
+	default: // this may be the one who reads
+		go c.hearOut(cause, c.awaitClose)
+	}
+}
+
+// hearOut ends the connection of a peer that has ended it and takes nothing any
+// more. What it has sent before may say why, and is read.
+func (c *Conn) hearOut(cause error, read func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
+	defer cancel()
+	read(ctx)
+	if c.Cause() == nil {
+		c.lose(cause)
+	}
 }
 
 // lose ends the connection because the transport did.

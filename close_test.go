@@ -3,6 +3,8 @@ package websocket_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -321,4 +323,66 @@ func TestAnEndedConnectionStopsWaiting(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A write behind a Close says which it was.
+func TestAWriteBehindACloseSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := wstest.DialPeer(t, nil)
+		closed := make(chan error)
+		go func() { closed <- c.Close(t.Context(), websocket.StatusServiceRestart, "come back") }()
+		p.WantClose(websocket.StatusServiceRestart)
+		for range 2 { // before the peer's answer, and behind it
+			why := new(websocket.CloseError)
+			if err := c.Write(t.Context(), websocket.Text, nil); !errors.As(err, &why) || *why != (websocket.CloseError{Code: websocket.StatusServiceRestart, Reason: "come back"}) {
+				t.Errorf("Write: %v", err)
+			}
+			if _, err := c.Ping(t.Context()); !errors.As(err, &why) {
+				t.Errorf("Ping: %v", err)
+			}
+			if c.Cause() == nil {
+				p.Send(`88 82 00000000 03f4`)
+				if err := <-closed; err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			}
+		}
+	})
+}
+
+// A peer that sends a Close and ends TCP at once has said why, also to a program
+// whose write is the first to find that out, whether it reads or not.
+func TestACloseInFrontOfAResetIsHeard(t *testing.T) {
+	for _, network := range []string{"tcp", "tcp watched"} {
+		for _, reads := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, reads: %v", network, reads), func(t *testing.T) {
+				for range 50 {
+					c, near := rawClient(t, network, nil)
+					if reads {
+						c.CloseRead(t.Context())
+					}
+					writing := make(chan error)
+					go func() {
+						p := make([]byte, 100)
+						for {
+							if err := c.Write(t.Context(), websocket.Binary, p); err != nil {
+								writing <- err
+								return
+							}
+						}
+					}()
+					near.Read(make([]byte, 1))
+					io.WriteString(near, "\x88\x85\x00\x00\x00\x00\x03\xf0why")
+					near.Close() // with bytes unread, and so by a reset
+					closed := new(websocket.CloseError)
+					if err := <-writing; !errors.As(err, &closed) || closed.Code != websocket.StatusPolicyViolation || closed.Reason != "why" {
+						t.Fatalf("Write: %v", err)
+					}
+					if cause := c.Cause(); cause != nil && cause != error(closed) { // that of a write may be first
+						t.Fatalf("Cause: %v", cause)
+					}
+				}
+			})
+		}
+	}
 }

@@ -141,13 +141,33 @@ func (p *pongState) take() (owed *buffer) {
 
 // startHeartbeat starts the timer that looks after the connection.
 func (c *Conn) startHeartbeat() {
-	wait := c.opts.pingInterval(c.role)
-	if wait == 0 {
-		wait = c.deflation.CompactAfter()
+	if wait := c.beatInterval(); wait > 0 {
+		c.startTimer(wait)
 	}
-	if wait > 0 {
-		c.mu.Lock()
-		defer c.mu.Unlock()
+}
+
+// beatInterval is how often a connection is looked after that does nothing. 0:
+// never.
+func (c *Conn) beatInterval() time.Duration {
+	if interval := c.opts.pingInterval(c.role); interval > 0 {
+		return interval
+	}
+	return c.deflation.CompactAfter()
+}
+
+// watchAssembly has a message looked after whose assembly begins, where nothing
+// else asks for a heartbeat.
+func (c *Conn) watchAssembly() {
+	if limit := c.opts.assemblyTimeout(); limit > 0 && c.beatInterval() == 0 {
+		c.startTimer(limit)
+	}
+}
+
+// startTimer has the connection looked after, unless it is anyway.
+func (c *Conn) startTimer(wait time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer == nil && !c.ended {
 		c.timer = time.AfterFunc(wait, c.beat)
 	}
 }
@@ -156,23 +176,39 @@ func (c *Conn) startHeartbeat() {
 func (c *Conn) beat() {
 	at := now()
 	c.compactWhenIdle()
-	if limit := c.opts.assemblyTimeout(); limit > 0 {
-		if since := c.assembling.Load(); since != 0 && time.Duration(at-since) > limit {
-			c.fail(StatusPolicyViolation, "the message takes too long", c.lost(ErrAssemblyTimeout))
-			return
-		}
+	if c.assemblyLeft(at) < 0 {
+		c.fail(StatusPolicyViolation, "the message takes too long", c.lost(ErrAssemblyTimeout))
+		return
 	}
-	var wait time.Duration
+	wait := c.beatInterval()
 	if interval := c.opts.pingInterval(c.role); interval > 0 {
 		wait = c.watchSilence(at, interval)
-	} else {
-		wait = c.deflation.CompactAfter()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.ended {
+	if wait == 0 {
+		wait = c.assemblyLeft(at)
+	}
+	switch {
+	case c.ended:
+	case wait == 0:
+		c.timer = nil
+	default:
 		c.timer.Reset(wait)
 	}
+}
+
+// assemblyLeft returns how much time the message has that is being assembled.
+// Negative: none any more. 0: there is no such message, or no limit.
+func (c *Conn) assemblyLeft(at int64) time.Duration {
+	since, limit := c.assembling.Load(), c.opts.assemblyTimeout()
+	if since == 0 || limit == 0 {
+		return 0
+	}
+	if left := limit - time.Duration(at-since); left > 0 {
+		return left
+	}
+	return -1
 }
 
 // watchSilence sends a Ping to a silent peer and gives up one that does not

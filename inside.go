@@ -44,6 +44,11 @@ func (inside) Upgrade(w http.ResponseWriter, r *http.Request, opts *AcceptOption
 	return upgrade(w, r, opts, opts.Subprotocols, func(string) bool { return true })
 }
 
+// Refuse answers with a refusal, and returns it.
+func (inside) Refuse(w http.ResponseWriter, r *http.Request, opts *AcceptOptions, refused *HandshakeError) error {
+	return refuse(w, r, opts, refused)
+}
+
 // Deflation returns what was agreed on for compression, or nil.
 func (inside) Deflation(a *Accepted) *deflation.State { return a.deflation }
 
@@ -58,6 +63,11 @@ func (inside) View(a *Accepted, local, remote net.Addr) (c *Conn, end func(cause
 		c.deflation = nil // which is released by its owner
 		c.end(cause)
 	}
+}
+
+// SendClose begins the closing handshake, which Close waits for.
+func (inside) SendClose(c *Conn, code StatusCode, reason string) error {
+	return c.sendClose(code, reason)
 }
 
 // BrokenBy returns the error of a rule that the event broke.

@@ -26,8 +26,9 @@ type Options struct {
 	MaxControlRate int
 
 	// AssemblyTimeout is how long a message may take from its first byte to its
-	// last, while it is read with Read, ReadInto or Messages. It is looked at
-	// with the heartbeat's coarseness. 0: 5 minutes. NoTimeout: none.
+	// last, while it is read with Read, ReadInto or Messages. Where there is a
+	// heartbeat, it is looked at with its coarseness. 0: 5 minutes. NoTimeout:
+	// none.
 	AssemblyTimeout time.Duration
 
 	// PingInterval is how long the peer may be silent before it is sent a Ping.

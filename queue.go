@@ -12,6 +12,7 @@ type queue struct {
 	out      *buffer     // frames that wait; nil: none
 	flying   int         // bytes that the flush is writing
 	flushing bool        // somebody leads
+	broken   bool        // nothing can be sent any more
 	marks    shell.Marks // of the messages in out that may be dropped
 	room     chan struct{}
 
@@ -40,7 +41,7 @@ func (q *queue) buffer() *buffer {
 
 // lead makes the caller the one who flushes, if nobody is and bytes wait.
 func (q *queue) lead() bool {
-	if q.flushing || q.begin() == 0 {
+	if q.flushing || q.broken || q.begin() == 0 {
 		return false
 	}
 	q.flushing = true
@@ -74,9 +75,9 @@ func (q *queue) left(n int) {
 	q.announce()
 }
 
-// abandon drops everything and ends the lead.
+// abandon drops everything and ends the lead, for good.
 func (q *queue) abandon() {
-	q.out, q.flying, q.marks, q.flushing = nil, 0, shell.Marks{}, false
+	q.out, q.flying, q.marks, q.flushing, q.broken = nil, 0, shell.Marks{}, false, true
 	q.announce()
 }
 

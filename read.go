@@ -169,8 +169,8 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	defer c.unlockReading()
-	if r.err == nil && c.streaming != r {
-		r.err, r.rest = ErrSuperseded, nil
+	if r.err == ErrSuperseded && c.Cause() != nil {
+		r.err = c.Cause()
 	}
 	for r.err == nil && len(r.rest) == 0 {
 		if len(p) == 0 {
@@ -197,6 +197,14 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
 	return n, nil
+}
+
+// giveUp ends the reader in the middle of its message: what it has not handed
+// out is in memory that is read to again.
+func (r *messageReader) giveUp() {
+	if r.err == nil {
+		r.rest, r.err = nil, ErrSuperseded
+	}
 }
 
 func (c *Conn) endStreaming() {
@@ -249,6 +257,7 @@ func (c *Conn) begin(ctx context.Context) error {
 
 // passOver reads the rest of the message that a Reader has begun.
 func (c *Conn) passOver(ctx context.Context) error {
+	c.streaming.giveUp()
 	var ev wire.Event
 	for ev.Kind != wire.MessageEnd {
 		if err := c.next(ctx, &ev); err != nil {
@@ -354,6 +363,7 @@ func (c *Conn) onControl(ev *wire.Event) error {
 func (c *Conn) fill(ctx context.Context) error {
 	if c.receiver.InMessage() && c.streaming == nil && c.assembling.Load() == 0 {
 		c.assembling.Store(now())
+		c.watchAssembly()
 	}
 	for {
 		err := c.watch(ctx)

@@ -185,31 +185,60 @@ func TestADeclaredLengthIsNotBelieved(t *testing.T) {
 	}
 }
 
+// A message that comes a byte at a time, for ever, is given up, be it read with
+// the heartbeat of a server or without one, as by a client.
 func TestAMessageThatTakesTooLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, p := wstest.DialPeer(t, &websocket.AcceptOptions{Options: websocket.Options{ReadLimit: websocket.NoLimit}})
-		go func() { // a byte of the payload every second, for ever
-			p.Send(`82 ff 4000000000000000 00000000`)
-			for {
-				select {
-				case <-c.Done():
-					return
-				case <-time.After(time.Second):
-					p.Send(`00`)
+	opts := websocket.Options{ReadLimit: websocket.NoLimit}
+	for _, end := range []struct {
+		name, header string
+		open         func(t *testing.T) (*websocket.Conn, *wstest.Peer)
+		took         time.Duration // with a heartbeat's coarseness
+	}{
+		{"of a client's", `82 ff 4000000000000000 00000000`, func(t *testing.T) (*websocket.Conn, *wstest.Peer) {
+			return wstest.DialPeer(t, &websocket.AcceptOptions{Options: opts})
+		}, 30 * time.Second},
+		{"of a server's", `82 7f 4000000000000000`, func(t *testing.T) (*websocket.Conn, *wstest.Peer) {
+			return wstest.ServePeer(t, &websocket.DialOptions{Options: opts})
+		}, 0},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, p := end.open(t)
+				if end.took == 0 { // a message before it changes nothing
+					p.Send(`01 01 "a"`)
+					time.AfterFunc(time.Minute, func() { p.Send(`80 01 "b"`) })
+					if _, m, err := c.Read(t.Context()); err != nil || string(m) != "ab" {
+						t.Fatalf("%q, %v", m, err)
+					}
 				}
-			}
-		}()
-		began := time.Now()
-		_, _, err := c.Read(t.Context())
-		lost := new(websocket.LostError)
-		if !errors.As(err, &lost) || !errors.Is(err, websocket.ErrAssemblyTimeout) {
-			t.Errorf("Read: %v", err)
-		}
-		if took := time.Since(began); took < 5*time.Minute || took > 6*time.Minute {
-			t.Errorf("given up after %v", took)
-		}
-		p.WantClose(1008)
-	})
+				go func() {
+					p.Send(end.header)
+					for {
+						select {
+						case <-c.Done():
+							return
+						case <-time.After(time.Second):
+							p.Send(`00`)
+						}
+					}
+				}()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				began := time.Now()
+				_, _, err := c.Read(ctx)
+				if lost := new(websocket.LostError); !errors.As(err, &lost) || !errors.Is(err, websocket.ErrAssemblyTimeout) {
+					t.Errorf("Read: %v", err)
+				}
+				if took := time.Since(began); took < 5*time.Minute || took > 5*time.Minute+end.took {
+					t.Errorf("given up after %v", took)
+				}
+				if c.Cause() == nil {
+					c.CloseNow()
+				}
+				p.WantClose(1008)
+			})
+		})
+	}
 }
 
 func TestFragmentsUnderDefaultLimits(t *testing.T) {
@@ -254,5 +283,52 @@ func TestLargeMessagesWhenTheLimitIsRaised(t *testing.T) {
 	}()
 	if _, m, err := server.Read(t.Context()); err != nil || !bytes.Equal(m, want) {
 		t.Errorf("%d bytes, %v", len(m), err)
+	}
+}
+
+// A reader of which the message is passed over hands out nothing more, whoever
+// passes it over and however that ends: its bytes are in memory that is read to
+// again.
+func TestAReaderThatIsPassedOverHandsOutNothing(t *testing.T) {
+	for _, pass := range []struct {
+		name string
+		over func(t *testing.T, c *websocket.Conn)
+		want error // nil: the end of the connection
+	}{
+		{"a Read that its context ends", func(t *testing.T, c *websocket.Conn) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, _, err := c.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Read: %v", err)
+			}
+		}, websocket.ErrSuperseded},
+		{"a Close that its context ends", func(t *testing.T, c *websocket.Conn) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := c.Close(ctx, websocket.StatusNormalClosure, ""); !errors.Is(err, websocket.ErrCloseTimeout) {
+				t.Errorf("Close: %v", err)
+			}
+		}, nil},
+	} {
+		t.Run(pass.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, p := wstest.DialPeer(t, nil)
+				p.Send(`02 8a 00000000 "0123456789"`)
+				_, r, err := c.Reader(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := make([]byte, 4)
+				if n, err := r.Read(b); n != 4 || err != nil {
+					t.Fatalf("%q, %v", b[:n], err)
+				}
+				go p.Send(`00 8a 00000000 "abcdefghij"`)
+				pass.over(t, c)
+				n, err := r.Read(b)
+				if want := pass.want; n != 0 || want != nil && !errors.Is(err, want) || want == nil && (err == nil || err != c.Cause()) {
+					t.Errorf("the reader: %q, %v; the connection ended with %v", b[:n], err, c.Cause())
+				}
+			})
+		})
 	}
 }

@@ -113,7 +113,7 @@ const directSize = 4 << 10
 // is: unmasked, and with nothing in front of it that waits. It is called with mu
 // held.
 func (c *Conn) writesDirectly(n int) bool {
-	return n >= directSize && c.role == wire.Server && c.transport.raw != nil && !c.queue.flushing && c.queue.begin() == 0
+	return n >= directSize && c.role == wire.Server && c.transport.raw != nil && !c.queue.flushing && !c.queue.broken && c.queue.begin() == 0
 }
 
 const (
@@ -152,14 +152,24 @@ func (c *Conn) writeError(err error) error {
 	case err == nil:
 		return c.Cause()
 	case errors.Is(err, wire.ErrClosed):
-		if cause := c.Cause(); cause != nil {
-			return cause
-		}
-		return &CloseError{Code: StatusNoStatusReceived, Reason: "a Close frame was sent"}
+		return c.ending()
 	case errors.Is(err, wire.ErrNotUTF8), errors.Is(err, wire.ErrControlPayload), errors.Is(err, wire.ErrStatusCode), errors.Is(err, wire.ErrOpcode):
 		return callError(err)
 	}
 	return err
+}
+
+// ending returns why nothing more can be sent once a Close frame was.
+func (c *Conn) ending() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return c.cause
+	case c.verdict != nil:
+		return c.verdict
+	}
+	return c.closing
 }
 
 // Writer begins a message whose size need not be known; no other message is

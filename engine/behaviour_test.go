@@ -3,9 +3,11 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -235,20 +237,61 @@ func TestServeHTTP(t *testing.T) {
 	})
 }
 
-// TLS is served by goroutines, behind net/http and by itself.
+// Behind a request that ServeHTTP refuses nothing is read: it may be frames, or
+// what somebody smuggles.
+func TestServeHTTPReadsNothingBehindARefusal(t *testing.T) {
+	for name, s := range map[string]*engine.Server{
+		"no service": {Route: func(*handshake.Request) *engine.Service { return nil }},
+		"no backend": {Backend: engine.IOUring, Blocking: true},
+		"no upgrade": {Service: engine.Service{AcceptOptions: websocket.AcceptOptions{Origins: []string{"not an origin"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.Logger = quiet
+			defer s.Close()
+			hs := httptest.NewServer(s)
+			defer hs.Close()
+			nc, err := net.Dial("tcp", hs.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			nc.SetDeadline(time.Now().Add(safety))
+			nc.Write(append(bytes.Clone(goodRequest), goodRequest...))
+			b, err := io.ReadAll(nc)
+			if n := bytes.Count(b, []byte("HTTP/1.1 ")); n != 1 || !bytes.Contains(b, []byte("\r\nConnection: close\r\n")) || err != nil {
+				t.Errorf("%d answers: %q, %v", n, b, err)
+			}
+		})
+	}
+}
+
+// TLS is served by goroutines, behind net/http and by itself. The origin of its
+// pages is https.
 func TestTLS(t *testing.T) {
 	s := &engine.Server{Service: engine.Service{Handler: engine.Handler{OnMessage: echo}}}
 	defer s.Close()
 	hs := httptest.NewTLSServer(s)
 	defer hs.Close()
-	c, err := websocket.Dial(t.Context(), "wss"+strings.TrimPrefix(hs.URL, "https"), &websocket.DialOptions{TLS: hs.Client().Transport.(*http.Transport).TLSClientConfig})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
-	write(t, c, websocket.Text, "over TLS")
-	if got := read(t, c); got != "over TLS" {
-		t.Errorf("read %q", got)
+	config := hs.Client().Transport.(*http.Transport).TLSClientConfig
+	ln := tls.NewListener(listen(t), hs.TLS)
+	go s.Serve(ln)
+	for _, addr := range []net.Addr{hs.Listener.Addr(), ln.Addr()} {
+		c, err := websocket.Dial(t.Context(), "wss://"+addr.String(), &websocket.DialOptions{TLS: config, Origin: "https://" + addr.String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, c, websocket.Text, "over TLS")
+		if got := read(t, c); got != "over TLS" {
+			t.Errorf("read %q", got)
+		}
+		if err := c.Close(t.Context(), websocket.StatusNormalClosure, ""); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		refused := new(websocket.HandshakeError)
+		_, err = websocket.Dial(t.Context(), "wss://"+addr.String(), &websocket.DialOptions{TLS: config, Origin: "http://" + addr.String()})
+		if !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
+			t.Errorf("Dial from a page without TLS: %v", err)
+		}
 	}
 }
 
@@ -275,6 +318,86 @@ func TestRoute(t *testing.T) {
 		refused := new(websocket.HandshakeError)
 		if _, err := websocket.Dial(t.Context(), "ws://"+addr.String()+"/other", nil); !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
 			t.Errorf("Dial: %v", err)
+		}
+	})
+}
+
+// What keeps a server from answering is logged, and the client told nothing but
+// that: a Route that panics, which ends no other connection, and options that
+// make no sense.
+func TestItsOwnMistakesAreLogged(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		var log lockedBuffer
+		opts := websocket.AcceptOptions{Options: websocket.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}}
+		nonsense := &engine.Service{AcceptOptions: opts}
+		nonsense.Origins = []string{"not an origin"}
+		s := &engine.Server{Service: engine.Service{AcceptOptions: opts}, Route: func(r *handshake.Request) *engine.Service {
+			if r.Target == "/panics" {
+				panic("in Route")
+			}
+			return nonsense
+		}}
+		addr := m.serve(t, s)
+		hs := httptest.NewServer(s)
+		defer hs.Close()
+		for _, addr := range []net.Addr{addr, hs.Listener.Addr()} {
+			for path, want := range map[string]string{"/panics": "in Route", "/origins": "not an origin"} {
+				log.Reset()
+				refused := new(websocket.HandshakeError)
+				_, err := websocket.Dial(t.Context(), "ws://"+addr.String()+path, nil)
+				if !errors.As(err, &refused) || refused.Status != http.StatusInternalServerError || string(refused.Body) != "Internal Server Error\n" {
+					t.Errorf("Dial %s: %v", path, err)
+				}
+				if got := log.String(); !strings.Contains(got, want) {
+					t.Errorf("logged for %s: %q", path, got)
+				}
+			}
+		}
+	})
+}
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *lockedBuffer) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
+
+// Once Close has returned nothing is sent, and a write says so.
+func TestNothingIsSentBehindClose(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		wrote := make(chan error, 1)
+		addr := m.serve(t, &engine.Server{Service: engine.Service{Handler: engine.Handler{
+			OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
+				c.Close(websocket.StatusServiceRestart, "come back")
+				wrote <- c.Write(typ, p)
+			},
+		}}})
+		for range 20 {
+			p := dialPeer(t, addr)
+			p.SendBytes(maskedText("x"))
+			p.WantClose(websocket.StatusServiceRestart)
+			closed := new(websocket.CloseError)
+			if err := <-wrote; !errors.As(err, &closed) || closed.Code != websocket.StatusServiceRestart || closed.Reason != "come back" {
+				t.Errorf("Write: %v", err)
+			}
 		}
 	})
 }

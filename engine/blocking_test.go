@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -137,6 +138,45 @@ func TestBlockingWriteTimesOut(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 	if err := <-failed; !errors.Is(err, websocket.ErrWriteTimeout) {
+		t.Errorf("the write that waited fails with %v", err)
+	}
+}
+
+// A Close is bounded by its timeout while a function waits for room to write. That
+// goes on at once: its message may not follow the Close.
+func TestBlockingWriteEndsWithClose(t *testing.T) {
+	m := blockingMode(t)
+	conns, end, failed := make(chan *engine.Conn), make(ended, 1), make(chan error, 1)
+	addr := m.serveOn(t, &engine.Server{Loops: 1, Service: engine.Service{
+		AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{
+			QueueLimit: 10_000, CloseTimeout: 100 * time.Millisecond, WriteTimeout: websocket.NoTimeout,
+		}},
+		Handler: engine.Handler{
+			OnMessage: func(c *engine.Conn, typ websocket.MessageType, _ []byte) {
+				p := noise(1000)
+				for range 20 { // more than the queue and the kernel take
+					go c.Write(typ, make([]byte, 1<<20))
+				}
+				conns <- c
+				for {
+					if err := c.Write(typ, p); err != nil {
+						failed <- err
+						return
+					}
+				}
+			},
+			OnClose: func(_ *engine.Conn, cause error) { end <- cause },
+		},
+	}}, listenNarrow(t))
+	p := dialPeer(t, addr) // which reads no more
+	p.SendBytes(binaryMasked)
+	if err := (<-conns).Close(websocket.StatusGoingAway, ""); err != nil {
+		t.Error(err)
+	}
+	if err := end.wait(t); !errors.Is(err, websocket.ErrCloseTimeout) {
+		t.Errorf("ended with %v", err)
+	}
+	if err := <-failed; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the write that waited fails with %v", err)
 	}
 }

@@ -124,10 +124,7 @@ func (t *turn) end(c *Conn, cause error) {
 	m.cause, m.pongNext = cause, nil
 	endView := m.endView
 	m.endView = nil
-	if m.room != nil {
-		close(m.room)
-		m.room = nil
-	}
+	m.wakeWriters()
 	c.received.add(&t.received)
 	t.received = counts{}
 	m.sender.Compressor = nil

@@ -369,6 +369,7 @@ func (c *Conn) encodeClose(code websocket.StatusCode, reason string) error {
 	c.sent.frames++
 	m.closing = &websocket.CloseError{Code: code, Reason: reason}
 	m.closeBy = clock() + int64(c.options().CloseTimeout)
+	m.wakeWriters() // whose messages may not follow
 	return nil
 }
 

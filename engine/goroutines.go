@@ -70,19 +70,14 @@ func (s *Server) shakeHands(nc net.Conn) {
 // not accepted is over, and its connection closed.
 func (s *Server) handshake(nc net.Conn) (service *Service, accepted *websocket.Accepted, early []byte) {
 	request, head, early, err := readRequest(nc)
-	_, secure := nc.(interface{ ConnectionState() any })
-	if t, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok && t != nil {
-		secure = true
-	}
 	if err != nil {
 		nc.Close()
 		return nil, nil, nil
 	}
+	_, secure := nc.(interface{ HandshakeContext(context.Context) error }) // as a tls.Conn
 	service, accepted, refused := s.answer(&request, secure)
-	if service == nil {
-		service = &s.Service
-	}
 	if refused != nil {
+		service.logRefusal(nc.RemoteAddr().String(), refused)
 		response := refused.Refusal()
 		if t := service.Trace; t != nil && t.Handshake != nil {
 			t.Handshake(nil, &websocket.HandshakeTrace{Server: true, Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Begun: time.Now(), Request: head, Response: response, Err: refused})
@@ -184,12 +179,16 @@ func (c *Conn) awaitJobs() {
 
 // closeStd is Close for a connection that a goroutine serves.
 func (c *Conn) closeStd(std *websocket.Conn, code websocket.StatusCode, reason string) error {
-	probe := wire.Sender{Role: wire.Server}
-	if _, err := probe.Close(nil, code, reason, [4]byte{}); err != nil {
+	switch err := inside.SendClose(std, code, reason); {
+	case err == nil:
+		c.todo.Or(todoClose) // from now on messages are passed over
+		go std.Close(context.Background(), code, reason)
+		return nil
+	case errors.Is(err, wire.ErrClosed):
+		return nil
+	case errors.Is(err, net.ErrClosed):
+		return err
+	default:
 		return callError(err)
 	}
-	if c.todo.Or(todoClose)&todoClose == 0 {
-		go std.Close(context.Background(), code, reason)
-	}
-	return nil
 }

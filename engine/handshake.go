@@ -76,10 +76,11 @@ func (t *turn) readHead(c *Conn, b []byte) {
 		return
 	}
 	service, accepted, refused := c.loop.server.answer(&request, false)
-	if service != nil {
-		c.service = service
-	}
+	c.mu.Lock()
+	c.service = service
+	c.mu.Unlock()
 	if refused != nil {
+		service.logRefusal(c.RemoteAddr().String(), refused)
 		response := refused.Refusal()
 		c.traceHandshake(nil, head[:n], response, refused)
 		c.mu.Lock()
@@ -108,14 +109,36 @@ func (t *turn) readHead(c *Conn, b []byte) {
 
 // answer chooses the service for a request and decides on it.
 func (s *Server) answer(r *handshake.Request, secure bool) (*Service, *websocket.Accepted, *websocket.HandshakeError) {
-	service := &s.Service
-	if s.Route != nil {
-		if service = s.Route(r); service == nil {
-			return nil, nil, &websocket.HandshakeError{Status: http.StatusNotFound, Detail: fmt.Sprintf("there is no service at %s", r.Target)}
-		}
+	service, refused := s.route(r)
+	if refused != nil {
+		return service, nil, refused
 	}
 	accepted, refused := service.Answer(r, secure)
 	return service, accepted, refused
+}
+
+// route chooses the service for a request. What there is no service for is
+// refused by the server's own.
+func (s *Server) route(r *handshake.Request) (service *Service, refused *websocket.HandshakeError) {
+	if s.Route == nil {
+		return &s.Service, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			service, refused = &s.Service, &websocket.HandshakeError{Status: http.StatusInternalServerError, Err: panicError(p)}
+		}
+	}()
+	if service = s.Route(r); service == nil {
+		return &s.Service, &websocket.HandshakeError{Status: http.StatusNotFound, Detail: fmt.Sprintf("there is no service at %s", r.Target)}
+	}
+	return service, nil
+}
+
+// logRefusal logs what the client was not told: the program's own mistake.
+func (s *Service) logRefusal(remote string, err error) {
+	if refused := new(websocket.HandshakeError); errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
+		s.logger().Error("websocket handler: accept", "remote", remote, "error", err)
+	}
 }
 
 // queueHead queues the response to the request. It is called with mu held.
@@ -178,20 +201,19 @@ func (t *turn) refuseSilently(c *Conn, err error) {
 // plain TCP or unix socket, as one over TLS, is served by a goroutine.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.start(); err != nil {
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		s.logger().Error("websocket handler: start", "error", err)
+		refused := &websocket.HandshakeError{Status: http.StatusInternalServerError, Err: err}
+		s.logRefusal(r.RemoteAddr, inside.Refuse(w, r, &s.AcceptOptions, refused))
 		return
 	}
-	service := &s.Service
-	if s.Route != nil {
-		if service = s.Route(inside.Request(r)); service == nil {
-			http.NotFound(w, r)
-			return
-		}
+	service, refused := s.route(inside.Request(r))
+	if refused != nil {
+		service.logRefusal(r.RemoteAddr, inside.Refuse(w, r, &service.AcceptOptions, refused))
+		return
 	}
 	accepted, nc, early, err := inside.Upgrade(w, r, &service.AcceptOptions)
 	if err != nil {
-		return // the client was told
+		service.logRefusal(r.RemoteAddr, err)
+		return
 	}
 	s.take(service, accepted, nc, early)
 }

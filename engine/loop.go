@@ -159,18 +159,20 @@ func (l *loop) rouse() {
 	}
 }
 
-// call runs a function on the loop and waits for it.
-func (l *loop) call(f func()) {
+// call runs a function on the loop and waits for it. It returns false, and does
+// not, when the loop is stopped.
+func (l *loop) call(f func()) (called bool) {
 	done := make(chan struct{})
 	l.mu.Lock()
 	if l.stopping {
 		l.mu.Unlock()
-		return
+		return false
 	}
 	l.calls = append(l.calls, func() { f(); close(done) })
 	l.mu.Unlock()
 	l.rouse()
 	<-done
+	return true
 }
 
 // stop ends the loop, whose connections are gone.

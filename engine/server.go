@@ -163,7 +163,9 @@ func (s *Server) Serve(ln net.Listener) error {
 		return fmt.Errorf("%w: %v for a %T: %w", ErrBackend, s.Backend, ln, err)
 	}
 	l := s.nextLoop()
-	l.call(func() { err = l.backend.listen(fd) })
+	if !l.call(func() { err = l.backend.listen(fd) }) {
+		err = net.ErrClosed // by a Shutdown meanwhile
+	}
 	if err != nil {
 		closeFD(fd)
 		return err

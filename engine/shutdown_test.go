@@ -60,3 +60,31 @@ func TestShutdownEndsWhatIsNew(t *testing.T) {
 		})
 	}
 }
+
+// A Serve that a Shutdown overtakes ends, and leaves no descriptor behind.
+func TestServeThatAShutdownOvertakes(t *testing.T) {
+	for _, m := range modes[:2] {
+		t.Run(m.name, func(t *testing.T) {
+			m.check(t)
+			before := settled(t)
+			s := &engine.Server{Backend: m.backend, Loops: 1}
+			if _, err := s.Using(); err != nil {
+				t.Fatal(err)
+			}
+			s.StopLoops()
+			for range 5 {
+				served := make(chan error, 1)
+				go func() { served <- s.Serve(listen(t)) }()
+				select {
+				case err := <-served:
+					if !errors.Is(err, net.ErrClosed) {
+						t.Errorf("Serve: %v", err)
+					}
+				case <-time.After(safety):
+					t.Fatal("Serve goes on")
+				}
+			}
+			checkLeaks(t, before)
+		})
+	}
+}

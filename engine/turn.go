@@ -134,8 +134,11 @@ func (t *turn) panicked(c *Conn, p any) {
 
 // logPanic is called by the function that has recovered.
 func (c *Conn) logPanic(p any) {
-	c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+	c.service.logger().Error("websocket handler", "remote", c.RemoteAddr(), "error", panicError(p))
 }
+
+// panicError is called by the function that has recovered.
+func panicError(p any) error { return fmt.Errorf("panic: %v\n%s", p, debug.Stack()) }
 
 // rares go round, so that a Ping to each of very many leaves no garbage.
 var rares = sync.Pool{New: func() any { return new(rare) }}

@@ -65,6 +65,9 @@ func (c *Conn) write(op frame.Opcode, p []byte, prepared *deflation.Message, com
 		flush = false
 	}
 	cut := err != nil && c.more != nil && c.more.cut != nil
+	if errors.Is(err, wire.ErrClosed) {
+		err = c.more.closing
+	}
 	c.mu.Unlock()
 	switch {
 	case cut:
@@ -165,6 +168,8 @@ func (c *Conn) makeRoom(n int) error {
 			return c.causeOfEnd()
 		case c.more != nil && c.more.cut != nil:
 			return c.more.cut
+		case c.sender().Closed():
+			return wire.ErrClosed
 		case o.QueueLimit <= 0, c.out == nil, c.out.size() == 0, c.out.size()+n <= o.QueueLimit:
 			return nil
 		}
@@ -207,8 +212,6 @@ func (c *Conn) writeError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, wire.ErrClosed):
-		return &websocket.CloseError{Code: websocket.StatusNoStatusReceived, Reason: "a Close frame was sent"}
 	case errors.Is(err, wire.ErrNotUTF8), errors.Is(err, wire.ErrOpcode):
 		return callError(err)
 	}
@@ -316,9 +319,8 @@ func (c *Conn) announceRoom() {
 	if c.out.size() > c.options().QueueLimit/2 {
 		return
 	}
-	if m := c.more; m != nil && m.room != nil {
-		close(m.room)
-		m.room = nil
+	if m := c.more; m != nil {
+		m.wakeWriters()
 	}
 	if c.todo.Load()&heldFull != 0 {
 		c.todo.And(^uint32(heldFull))
@@ -385,7 +387,14 @@ func (c *Conn) abandonOutput() {
 		}
 		c.releaseEmpty()
 	}
-	if m := c.more; m != nil && m.room != nil {
+	if m := c.more; m != nil {
+		m.wakeWriters()
+	}
+}
+
+// wakeWriters lets those go on who wait for room.
+func (m *more) wakeWriters() {
+	if m.room != nil {
 		close(m.room)
 		m.room = nil
 	}

@@ -223,7 +223,7 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	c.ended, c.cause = true, cause
 	c.over.Store(true)
-	timer, onEnd := c.timer, c.onEnd
+	timer := c.timer
 	if c.done != nil {
 		close(c.done)
 	}
@@ -235,9 +235,6 @@ func (c *Conn) end(cause error) (first bool) {
 	c.transport.interrupt() // wakes a read
 	c.deflation.Release()
 	c.opts.Trace.ended(c, cause)
-	if onEnd != nil {
-		onEnd()
-	}
 	return true
 }
 

@@ -62,7 +62,7 @@ type Conn struct {
 	mu      sync.Mutex
 	sender  wire.Sender
 	queue   queue
-	pings   wire.Pings
+	pinged  int64   // when the newest Ping was sent; 0: it is answered
 	pingers *pinger // that wait, linked
 	pong    pongState
 	closing *CloseError // the Close frame that was sent, or nil
@@ -71,7 +71,6 @@ type Conn struct {
 	done    chan struct{} // closed when ended; made when first asked for
 	cause   error
 	timer   *time.Timer
-	onEnd   func()
 	isGone  bool          // the transport is closed, and the Trace told
 	gone    chan struct{} // closed when it is so; made when first asked for
 

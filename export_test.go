@@ -50,9 +50,6 @@ func (c *Conn) CompressionMemory() (n int) {
 	if c.sender.Compressor != nil {
 		n += c.sender.Compressor.Size()
 	}
-	if c.receiver.Decompressor != nil {
-		n += c.receiver.Decompressor.Size()
-	}
 	if d := c.deflation; d != nil {
 		n += d.KeptBytes()
 	}

@@ -308,7 +308,7 @@ func (c *Conn) step(ev *wire.Event) error {
 			if !ev.Header.Opcode.Control() {
 				c.beginInflating(ev.Header)
 				if c.receiver.Inflating() {
-					c.received.compressed.Add(ev.Header.Length)
+					c.deflation.Received.Compressed.Add(ev.Header.Length)
 				}
 				c.sendPong()
 				return nil
@@ -319,7 +319,7 @@ func (c *Conn) step(ev *wire.Event) error {
 		case wire.Data:
 			c.received.payload.Add(uint64(len(ev.Data)))
 			if c.receiver.Inflating() {
-				c.received.uncompressed.Add(uint64(len(ev.Data)))
+				c.deflation.Received.Uncompressed.Add(uint64(len(ev.Data)))
 			}
 			return nil
 		case wire.MessageEnd:

@@ -300,11 +300,11 @@ func (c *Conn) countCompressed(compress bool, begin, size int) {
 		return
 	}
 	if h, n := frame.Parse(c.queue.out.b[begin:]); n > 0 && (h.RSV&frame.RSV1 != 0 || h.Opcode == frame.Continuation) {
-		c.sent.compressed.Add(h.Length)
+		c.deflation.Sent.Compressed.Add(h.Length)
 	} else if n > 0 {
 		return // compression was of no use
 	}
-	c.sent.uncompressed.Add(uint64(size))
+	c.deflation.Sent.Uncompressed.Add(uint64(size))
 }
 
 // makeRoom applies the queue's policy before n bytes are added. It may let go

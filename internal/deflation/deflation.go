@@ -80,10 +80,18 @@ type State struct {
 	reserved     int64        // of the budget
 	lastUsed     atomic.Int64 // 0: compact
 
+	Received, Sent Volume // for a shell that counts them here
+
 	// The windows' content when it is compact after each message.
 	sent     []byte // owned by the one who sends
 	received []byte // owned by the one who reads, as is
 	kept     *deflate.Decompressor
+}
+
+// Volume is what went one way in compressed messages, in bytes.
+type Volume struct {
+	Compressed   atomic.Uint64 // as they were on the wire
+	Uncompressed atomic.Uint64 // as the program sees them
 }
 
 // Choose is the server's part in agreeing on compression. It returns nil when

@@ -73,7 +73,7 @@ func (c *Conn) awaitClose(ctx context.Context) error {
 		return err
 	}
 	defer c.unlockReading()
-	c.receiver.Limits = wire.Limits{} // what comes now is passed over
+	c.passAll()
 	var ev wire.Event
 	for {
 		if err := c.next(ctx, &ev); err != nil {
@@ -115,7 +115,7 @@ func (c *Conn) gotClose(body []byte) error {
 		cause, c.verdict = c.closing, c.closing
 		c.mu.Unlock()
 	}
-	c.in = nil // what stands behind a Close is ignored
+	c.intake.in = nil // what stands behind a Close is ignored
 	if c.end(cause) {
 		c.hangUp()
 	}
@@ -124,8 +124,8 @@ func (c *Conn) gotClose(body []byte) error {
 
 // failRule fails the connection for a rule that the peer broke.
 func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
-	c.in = nil    // nothing is read behind a broken rule
-	c.queuePong() // a Ping in front of it wants its answer, however the two were cut into reads
+	c.intake.in = nil // nothing is read behind a broken rule
+	c.queuePong()     // a Ping in front of it wants its answer, however the two were cut into reads
 	return c.fail(rule.Info().Code, rule.CloseReason(), brokenBy(rule, ev))
 }
 

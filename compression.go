@@ -135,15 +135,15 @@ func (o *Compression) resolved(policy QueuePolicy) *deflation.Options {
 // message whose first header has come.
 func (c *Conn) beginInflating(h frame.Header) {
 	if c.deflation != nil && h.RSV&frame.RSV1 != 0 {
-		c.receiver.Decompressor = c.deflation.Decompressor(now())
+		c.intake.receiver.Decompressor = c.deflation.Decompressor(now())
 	}
 }
 
 // endInflating gives back what is not needed until the next message.
 func (c *Conn) endInflating() {
-	if c.receiver.Decompressor != nil {
-		c.deflation.PutDecompressor(c.receiver.Decompressor)
-		c.receiver.Decompressor = nil
+	if r := &c.intake.receiver; r.Decompressor != nil {
+		c.deflation.PutDecompressor(r.Decompressor)
+		r.Decompressor = nil
 	}
 }
 

@@ -43,17 +43,14 @@ type Conn struct {
 	transport transport
 
 	// Owned by the holder of reading.
-	reading   gate // held while someone reads
-	receiver  wire.Receiver
-	in        []byte          // received and not consumed
-	partial   *buffer         // of a message whose reading a context ended
-	typ       MessageType     // of the message being read
-	watched   <-chan struct{} // of the context whose end wakes the read
-	unwatch   func() bool
-	rate      shell.Rate
-	streaming *messageReader // whose message is being read, or nil
-	pongDue   []byte         // the payload of the newest Ping
-	owesPong  bool           // which has no Pong yet
+	reading gate            // held while someone reads
+	intake  *intake         // of what has come and is not dealt with; nil: nothing is
+	rest    wire.Rest       // of the receiver, while there is no intake
+	anySize bool            // messages have no limit
+	passing bool            // nor anything else that comes, which is passed over
+	watched <-chan struct{} // of the context whose end wakes the read
+	unwatch func() bool
+	rate    shell.Rate
 
 	// Owned by the holder of writing.
 	writing gate // held while a message is written
@@ -113,15 +110,9 @@ func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, com
 		opts:        opts,
 	}
 	if len(early) > 0 {
-		c.in = early
-	}
-	c.receiver.Role = role
-	c.receiver.Limits = wire.Limits{
-		Message:   uint64(opts.readLimit()),
-		Fragments: opts.maxFragments(role),
+		c.take(early, 0)
 	}
 	c.sender.Role = role
-	compression.Receive(&c.receiver)
 	c.heard.note(now()) // the handshake
 	c.transport.init(nc)
 	c.startHeartbeat()

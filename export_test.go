@@ -15,7 +15,7 @@ func (c *Conn) HoldsBuffers() bool {
 	defer c.reading.unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.transport.buf != nil || c.in != nil || c.queue.out != nil
+	return c.transport.buf != nil || c.intake != nil || c.queue.out != nil
 }
 
 // PoisonBuffers fills every pooled buffer that it can get hold of.

@@ -120,19 +120,20 @@ func (c *Conn) sendPong() {
 // queuePong queues the answer to the newest Ping, for sendPong or another
 // write to send, and reports whether there was a Ping to be answered.
 func (c *Conn) queuePong() bool {
-	if !c.owesPong {
+	i := c.intake
+	if i == nil || !i.owesPong {
 		return false
 	}
-	c.owesPong = false
+	i.owesPong = false
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pong.queued == maxPongs {
 		if c.pong.owed == nil {
 			c.pong.owed = getWriteBuffer()
 		}
-		c.pong.owed.b = append(c.pong.owed.b[:0], c.pongDue...)
+		c.pong.owed.b = append(c.pong.owed.b[:0], i.pongDue...)
 	} else {
-		c.encodePong(c.pongDue)
+		c.encodePong(i.pongDue)
 	}
 	return true
 }

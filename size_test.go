@@ -12,6 +12,6 @@ func TestSizeOfAConnection(t *testing.T) {
 	if got := unsafe.Sizeof(Conn{}); got > 1024-8 {
 		t.Errorf("Conn has %d bytes", got)
 	}
-	t.Logf("Conn %d: transport %d, receiver %d, sender %d, queue %d, counters %d", unsafe.Sizeof(Conn{}), unsafe.Sizeof(transport{}),
-		unsafe.Sizeof(Conn{}.receiver), unsafe.Sizeof(Conn{}.sender), unsafe.Sizeof(queue{}), unsafe.Sizeof(counters{}))
+	t.Logf("Conn %d: transport %d, sender %d, queue %d, counters %d", unsafe.Sizeof(Conn{}), unsafe.Sizeof(transport{}),
+		unsafe.Sizeof(Conn{}.sender), unsafe.Sizeof(queue{}), unsafe.Sizeof(counters{}))
 }

@@ -53,17 +53,36 @@ func (c *Conn) Close(ctx context.Context, code StatusCode, reason string) error 
 	return c.Cause()
 }
 
+// ending is what there is to know of the end of a connection.
+type ending struct {
+	sent    *CloseError // the Close frame that was sent, or nil
+	verdict error       // the cause of the end that is under way
+	cause   error
+	isGone  bool          // the transport is closed, and the Trace told
+	gone    chan struct{} // closed when it is so; made when first asked for
+}
+
+// ending returns what is known of the end, to add to it. It is called with mu
+// held.
+func (c *Conn) ending() *ending {
+	if c.last == nil {
+		c.last = new(ending)
+	}
+	return c.last
+}
+
 // transportEnd returns a channel that is closed when the transport is.
 func (c *Conn) transportEnd() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone == nil {
-		c.gone = make(chan struct{})
-		if c.isGone {
-			close(c.gone)
+	e := c.ending()
+	if e.gone == nil {
+		e.gone = make(chan struct{})
+		if e.isGone {
+			close(e.gone)
 		}
 	}
-	return c.gone
+	return e.gone
 }
 
 // awaitClose reads until the connection ends, or waits for the one who reads to
@@ -96,7 +115,7 @@ func (c *Conn) sendClose(code StatusCode, reason string) error {
 		return c.sender.Close(dst, code, reason, key)
 	})
 	if err == nil {
-		c.closing = &CloseError{Code: code, Reason: reason}
+		c.ending().sent = &CloseError{Code: code, Reason: reason}
 	}
 	c.unlockAndFlush()
 	return err
@@ -112,7 +131,8 @@ func (c *Conn) gotClose(body []byte) error {
 	c.decide(cause)
 	if err := c.sendClose(cause.Code, ""); errors.Is(err, wire.ErrClosed) {
 		c.mu.Lock()
-		cause, c.verdict = c.closing, c.closing
+		cause = c.last.sent
+		c.last.verdict = cause
 		c.mu.Unlock()
 	}
 	c.intake.in = nil // what stands behind a Close is ignored
@@ -145,7 +165,7 @@ func (c *Conn) fail(code StatusCode, reason string, cause error) error {
 func (c *Conn) decide(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.verdict = cause
+	c.ending().verdict = cause
 }
 
 // flushFailed ends the connection because nothing more can be written.
@@ -199,9 +219,10 @@ func (c *Conn) closeTransport() {
 	c.opts.Trace.transport(c, TransportClosed)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.isGone = true
-	if c.gone != nil {
-		close(c.gone)
+	e := c.ending()
+	e.isGone = true
+	if e.gone != nil {
+		close(e.gone)
 	}
 }
 
@@ -214,14 +235,15 @@ func (c *Conn) lost(err error) *LostError {
 // be ended.
 func (c *Conn) end(cause error) (first bool) {
 	c.mu.Lock()
-	if c.ended {
+	if c.over.Load() {
 		c.mu.Unlock()
 		return false
 	}
-	if c.verdict != nil {
-		cause = c.verdict
+	e := c.ending()
+	if e.verdict != nil {
+		cause = e.verdict
 	}
-	c.ended, c.cause = true, cause
+	e.cause = cause
 	c.over.Store(true)
 	timer := c.timer
 	if c.done != nil {

@@ -62,14 +62,9 @@ type Conn struct {
 	pinged  int64   // when the newest Ping was sent; 0: it is answered
 	pingers *pinger // that wait, linked
 	pong    pongState
-	closing *CloseError // the Close frame that was sent, or nil
-	verdict error       // the cause of the end that is under way
-	ended   bool
-	done    chan struct{} // closed when ended; made when first asked for
-	cause   error
+	last    *ending       // nil: no end is in sight
+	done    chan struct{} // closed when the connection has ended; made when first asked for
 	timer   *time.Timer
-	isGone  bool          // the transport is closed, and the Trace told
-	gone    chan struct{} // closed when it is so; made when first asked for
 
 	tracing sync.Mutex  // held while bytes are written and told, if there is a Trace
 	hungUp  atomic.Bool // the transport is closed
@@ -152,7 +147,7 @@ func (c *Conn) Done() <-chan struct{} {
 	defer c.mu.Unlock()
 	if c.done == nil {
 		c.done = make(chan struct{})
-		if c.ended {
+		if c.over.Load() {
 			close(c.done)
 		}
 	}
@@ -168,7 +163,7 @@ func (c *Conn) Cause() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cause
+	return c.last.cause
 }
 
 // RTT returns the round-trip time that the last answered Ping took, or 0.

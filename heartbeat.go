@@ -189,7 +189,7 @@ func (c *Conn) beat() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.ended {
+	if !c.over.Load() {
 		c.timer.Reset(wait)
 	}
 }

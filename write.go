@@ -73,8 +73,8 @@ func (c *Conn) queueMessage(ctx context.Context, m *outgoing) (out *buffer, err 
 // appendMessage appends a message to the queue, or its header alone when the
 // payload is to be sent from where it is. It is called with mu held.
 func (c *Conn) appendMessage(m *outgoing) (err error) {
-	if c.ended {
-		return c.cause
+	if c.over.Load() {
+		return c.last.cause
 	}
 	direct := !m.compress && c.writesDirectly(len(m.p))
 	out, key := c.queue.buffer(), c.key()
@@ -271,8 +271,8 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 
 // encode appends a frame to the queue.
 func (c *Conn) encode(frame func(dst []byte, key [4]byte) ([]byte, error)) error {
-	if c.ended {
-		return c.cause
+	if c.over.Load() {
+		return c.last.cause
 	}
 	out := c.queue.buffer()
 	b, err := frame(out.b, c.key())
@@ -311,7 +311,7 @@ func (c *Conn) countCompressed(compress bool, begin, size int) {
 // of mu while it waits.
 func (c *Conn) makeRoom(ctx context.Context, n int) error {
 	limit := c.opts.queueLimit()
-	for !c.ended && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
+	for !c.over.Load() && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
 		if c.queue.lead() { // what was deferred
 			out := c.takeQueue()
 			c.mu.Unlock()
@@ -332,7 +332,7 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 			c.mu.Unlock()
 			c.fail(StatusPolicyViolation, "too slow", c.lost(ErrSlowConsumer))
 			c.mu.Lock()
-			return c.cause
+			return c.last.cause
 		}
 		room := c.queue.waitRoom()
 		c.mu.Unlock()

@@ -53,17 +53,36 @@ func (c *Conn) Close(ctx context.Context, code StatusCode, reason string) error 
 	return c.Cause()
 }
 
+// ending is what there is to know of the end of a connection.
+type ending struct {
+	sent    *CloseError // the Close frame that was sent, or nil
+	verdict error       // the cause of the end that is under way
+	cause   error
+	isGone  bool          // the transport is closed, and the Trace told
+	gone    chan struct{} // closed when it is so; made when first asked for
+}
+
+// ending returns what is known of the end, to add to it. It is called with mu
+// held.
+func (c *Conn) ending() *ending {
+	if c.last == nil {
+		c.last = new(ending)
+	}
+	return c.last
+}
+
 // transportEnd returns a channel that is closed when the transport is.
 func (c *Conn) transportEnd() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone == nil {
-		c.gone = make(chan struct{})
-		if c.isGone {
-			close(c.gone)
+	e := c.ending()
+	if e.gone == nil {
+		e.gone = make(chan struct{})
+		if e.isGone {
+			close(e.gone)
 		}
 	}
-	return c.gone
+	return e.gone
 }
 
 // awaitClose reads until the connection ends, or waits for the one who reads to
@@ -79,9 +98,9 @@ func (c *Conn) awaitClose(ctx context.Context) error {
 // caller holds.
 func (c *Conn) readOut(ctx context.Context) error {
 	defer c.unlockReading()
-	c.receiver.Limits = wire.Limits{} // what comes now is passed over
-	if c.streaming != nil {
-		c.streaming.giveUp()
+	c.passAll()
+	if r := c.streamed(); r != nil {
+		r.giveUp()
 	}
 	var ev wire.Event
 	for {
@@ -105,7 +124,7 @@ func (c *Conn) sendClose(code StatusCode, reason string) error {
 		return c.sender.Close(dst, code, reason, key)
 	})
 	if err == nil {
-		c.closing = &CloseError{Code: code, Reason: reason}
+		c.ending().sent = &CloseError{Code: code, Reason: reason}
 	}
 	c.unlockAndFlush()
 	return err
@@ -121,10 +140,11 @@ func (c *Conn) gotClose(body []byte) error {
 	c.decide(cause)
 	if err := c.sendClose(cause.Code, ""); errors.Is(err, wire.ErrClosed) {
 		c.mu.Lock()
-		cause, c.verdict = c.closing, c.closing
+		cause = c.last.sent
+		c.last.verdict = cause
 		c.mu.Unlock()
 	}
-	c.in = nil // what stands behind a Close is ignored
+	c.intake.in = nil // what stands behind a Close is ignored
 	if c.end(cause) {
 		c.hangUp()
 	}
@@ -133,8 +153,8 @@ func (c *Conn) gotClose(body []byte) error {
 
 // failRule fails the connection for a rule that the peer broke.
 func (c *Conn) failRule(rule rfc.Rule, ev *wire.Event) error {
-	c.in = nil    // nothing is read behind a broken rule
-	c.queuePong() // a Ping in front of it wants its answer, however the two were cut into reads
+	c.intake.in = nil // nothing is read behind a broken rule
+	c.queuePong()     // a Ping in front of it wants its answer, however the two were cut into reads
 	return c.fail(rule.Info().Code, rule.CloseReason(), brokenBy(rule, ev))
 }
 
@@ -154,7 +174,7 @@ func (c *Conn) fail(code StatusCode, reason string, cause error) error {
 func (c *Conn) decide(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.verdict = cause
+	c.ending().verdict = cause
 }
 
 // flushFailed ends the connection because nothing more can be written.
@@ -227,9 +247,10 @@ func (c *Conn) closeTransport() {
 	c.opts.Trace.transport(c, TransportClosed)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.isGone = true
-	if c.gone != nil {
-		close(c.gone)
+	e := c.ending()
+	e.isGone = true
+	if e.gone != nil {
+		close(e.gone)
 	}
 }
 
@@ -242,16 +263,17 @@ func (c *Conn) lost(err error) *LostError {
 // be ended.
 func (c *Conn) end(cause error) (first bool) {
 	c.mu.Lock()
-	if c.ended {
+	if c.over.Load() {
 		c.mu.Unlock()
 		return false
 	}
-	if c.verdict != nil {
-		cause = c.verdict
+	e := c.ending()
+	if e.verdict != nil {
+		cause = e.verdict
 	}
-	c.ended, c.cause = true, cause
+	e.cause = cause
 	c.over.Store(true)
-	timer, onEnd := c.timer, c.onEnd
+	timer := c.timer
 	if c.done != nil {
 		close(c.done)
 	}
@@ -263,9 +285,6 @@ func (c *Conn) end(cause error) (first bool) {
 	c.transport.interrupt() // wakes a read
 	c.deflation.Release()
 	c.opts.Trace.ended(c, cause)
-	if onEnd != nil {
-		onEnd()
-	}
 	return true
 }
 

@@ -134,20 +134,16 @@ func (o *Compression) resolved(policy QueuePolicy) *deflation.Options {
 // beginInflating sees to it that the receiver has a Decompressor for the
 // message whose first header has come.
 func (c *Conn) beginInflating(h frame.Header) {
-	switch {
-	case c.deflation == nil || h.RSV&frame.RSV1 == 0:
-	case c.receiver.Decompressor == nil:
-		c.receiver.Decompressor, _ = c.deflation.Decompressor(now())
-	default:
-		c.deflation.Used(now())
+	if c.deflation != nil && h.RSV&frame.RSV1 != 0 {
+		c.intake.receiver.Decompressor = c.deflation.Decompressor(now())
 	}
 }
 
 // endInflating gives back what is not needed until the next message.
 func (c *Conn) endInflating() {
-	if c.receiver.Decompressor != nil && !c.deflation.KeepsDecompressor() {
-		c.deflation.PutDecompressor(c.receiver.Decompressor)
-		c.receiver.Decompressor = nil
+	if r := &c.intake.receiver; r.Decompressor != nil {
+		c.deflation.PutDecompressor(r.Decompressor)
+		r.Decompressor = nil
 	}
 }
 
@@ -170,7 +166,7 @@ func (c *Conn) compactWhenIdle() {
 
 // compactReading is the reader's part.
 func (c *Conn) compactReading() {
-	if c.compactDue.Swap(false) && c.receiver.Decompressor != nil {
-		c.receiver.Decompressor.Compact()
+	if c.compactDue.Swap(false) {
+		c.deflation.CompactReceived()
 	}
 }

@@ -43,17 +43,14 @@ type Conn struct {
 	transport transport
 
 	// Owned by the holder of reading.
-	reading   gate // held while someone reads
-	receiver  wire.Receiver
-	in        []byte          // received and not consumed
-	partial   *buffer         // of a message whose reading a context ended
-	typ       MessageType     // of the message being read
-	watched   <-chan struct{} // of the context whose end wakes the read
-	unwatch   func() bool
-	rate      shell.Rate
-	streaming *messageReader // whose message is being read, or nil
-	pongDue   []byte         // the payload of the newest Ping
-	owesPong  bool           // which has no Pong yet
+	reading gate            // held while someone reads
+	intake  *intake         // of what has come and is not dealt with; nil: nothing is
+	rest    wire.Rest       // of the receiver, while there is no intake
+	anySize bool            // messages have no limit
+	passing bool            // nor anything else that comes, which is passed over
+	watched <-chan struct{} // of the context whose end wakes the read
+	unwatch func() bool
+	rate    shell.Rate
 
 	// Owned by the holder of writing.
 	writing gate // held while a message is written
@@ -62,18 +59,12 @@ type Conn struct {
 	mu      sync.Mutex
 	sender  wire.Sender
 	queue   queue
-	pings   wire.Pings
+	pinged  int64   // when the newest Ping was sent; 0: it is answered
 	pingers *pinger // that wait, linked
 	pong    pongState
-	closing *CloseError // the Close frame that was sent, or nil
-	verdict error       // the cause of the end that is under way
-	ended   bool
-	done    chan struct{} // closed when ended; made when first asked for
-	cause   error
+	last    *ending       // nil: no end is in sight
+	done    chan struct{} // closed when the connection has ended; made when first asked for
 	timer   *time.Timer
-	onEnd   func()
-	isGone  bool          // the transport is closed, and the Trace told
-	gone    chan struct{} // closed when it is so; made when first asked for
 
 	tracing sync.Mutex  // held while bytes are written and told, if there is a Trace
 	hungUp  atomic.Bool // the transport is closed
@@ -114,15 +105,9 @@ func newConn(nc net.Conn, role wire.Role, opts *Options, subprotocol string, com
 		opts:        opts,
 	}
 	if len(early) > 0 {
-		c.in = early
-	}
-	c.receiver.Role = role
-	c.receiver.Limits = wire.Limits{
-		Message:   uint64(opts.readLimit()),
-		Fragments: opts.maxFragments(role),
+		c.take(early, 0)
 	}
 	c.sender.Role = role
-	compression.Receive(&c.receiver)
 	c.heard.note(now()) // the handshake
 	c.transport.init(nc)
 	c.startHeartbeat()
@@ -162,7 +147,7 @@ func (c *Conn) Done() <-chan struct{} {
 	defer c.mu.Unlock()
 	if c.done == nil {
 		c.done = make(chan struct{})
-		if c.ended {
+		if c.over.Load() {
 			close(c.done)
 		}
 	}
@@ -178,7 +163,7 @@ func (c *Conn) Cause() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cause
+	return c.last.cause
 }
 
 // RTT returns the round-trip time that the last answered Ping took, or 0.

@@ -15,7 +15,7 @@ func (c *Conn) HoldsBuffers() bool {
 	defer c.reading.unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.transport.buf != nil || c.in != nil || c.queue.out != nil
+	return c.transport.buf != nil || c.intake != nil || c.queue.out != nil
 }
 
 // PoisonBuffers fills every pooled buffer that it can get hold of.
@@ -49,9 +49,6 @@ func (c *Conn) CompressionMemory() (n int) {
 	defer c.mu.Unlock()
 	if c.sender.Compressor != nil {
 		n += c.sender.Compressor.Size()
-	}
-	if c.receiver.Decompressor != nil {
-		n += c.receiver.Decompressor.Size()
 	}
 	if d := c.deflation; d != nil {
 		n += d.KeptBytes()

@@ -41,6 +41,16 @@ type pinger struct {
 	next   *pinger
 }
 
+// has reports whether one of them has sent its Ping then.
+func (p *pinger) has(sentAt int64) bool {
+	for ; p != nil; p = p.next {
+		if p.sentAt == sentAt {
+			return true
+		}
+	}
+	return false
+}
+
 // sendPing sends a Ping whose payload is the time, so that it is like no other.
 func (c *Conn) sendPing(answer chan<- time.Duration) error {
 	sentAt := now()
@@ -52,7 +62,7 @@ func (c *Conn) sendPing(answer chan<- time.Duration) error {
 	})
 	if err == nil {
 		c.sent.pings.Add(1)
-		c.pings.Sent(payload[:], sentAt)
+		c.pinged = sentAt
 		if answer != nil {
 			c.pingers = &pinger{sentAt, answer, c.pingers}
 		}
@@ -61,11 +71,19 @@ func (c *Conn) sendPing(answer chan<- time.Duration) error {
 	return err
 }
 
+// gotPong takes the answer to the newest Ping, or to one that somebody waits
+// for. One that answers neither says nothing (RFC 6455 5.5.3).
 func (c *Conn) gotPong(payload []byte) {
+	if len(payload) != 8 {
+		return
+	}
+	sentAt := int64(binary.BigEndian.Uint64(payload))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	sentAt, answers, _ := c.pings.Pong(payload)
-	if !answers {
+	switch {
+	case sentAt != 0 && sentAt == c.pinged:
+		c.pinged = 0
+	case !c.pingers.has(sentAt):
 		return
 	}
 	at := now()
@@ -102,19 +120,20 @@ func (c *Conn) sendPong() {
 // queuePong queues the answer to the newest Ping, for sendPong or another
 // write to send, and reports whether there was a Ping to be answered.
 func (c *Conn) queuePong() bool {
-	if !c.owesPong {
+	i := c.intake
+	if i == nil || !i.owesPong {
 		return false
 	}
-	c.owesPong = false
+	i.owesPong = false
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pong.queued == maxPongs {
 		if c.pong.owed == nil {
 			c.pong.owed = getWriteBuffer()
 		}
-		c.pong.owed.b = append(c.pong.owed.b[:0], c.pongDue...)
+		c.pong.owed.b = append(c.pong.owed.b[:0], i.pongDue...)
 	} else {
-		c.encodePong(c.pongDue)
+		c.encodePong(i.pongDue)
 	}
 	return true
 }
@@ -167,7 +186,7 @@ func (c *Conn) watchAssembly() {
 func (c *Conn) startTimer(wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.timer == nil && !c.ended {
+	if c.timer == nil && !c.over.Load() {
 		c.timer = time.AfterFunc(wait, c.beat)
 	}
 }
@@ -190,7 +209,7 @@ func (c *Conn) beat() {
 		wait = c.assemblyLeft(at)
 	}
 	switch {
-	case c.ended:
+	case c.over.Load():
 	case wait == 0:
 		c.timer = nil
 	default:

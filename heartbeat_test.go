@@ -120,7 +120,8 @@ func TestPing(t *testing.T) {
 		h, payload, _ := p.ReadFrame()
 		pass(41 * time.Millisecond)
 		h.Opcode, h.Masked = 10, true
-		p.SendBytes(append(h.Append(nil), payload...)) // the newest alone, which answers both
+		pong := append(h.Append(nil), payload...)
+		p.SendBytes(pong) // the newest alone, which answers both
 		var rtts []time.Duration
 		for range 2 {
 			r := <-results
@@ -131,6 +132,13 @@ func TestPing(t *testing.T) {
 		}
 		if rtts[0]+rtts[1] != 43*time.Millisecond+42*time.Millisecond || c.RTT() != 42*time.Millisecond {
 			t.Errorf("round trips of %v, RTT %v", rtts, c.RTT())
+		}
+		pass(time.Second)
+		p.SendBytes(pong) // a second time
+		p.Send(`8a 88 00000000 0000000000000000`)
+		synctest.Wait()
+		if c.RTT() != 42*time.Millisecond {
+			t.Errorf("RTT %v by a Pong that answers nothing", c.RTT())
 		}
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

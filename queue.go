@@ -9,15 +9,14 @@ import (
 // queue holds the frames that wait to be sent. Whoever adds some and finds
 // nobody flushing takes the lead and flushes, for all that add meanwhile.
 type queue struct {
-	out      *buffer     // frames that wait; nil: none
-	flying   int         // bytes that the flush is writing
-	flushing bool        // somebody leads
-	broken   bool        // nothing can be sent any more
-	marks    shell.Marks // of the messages in out that may be dropped
+	out      *buffer      // frames that wait; nil: none
+	flying   int          // bytes that the flush is writing
+	flushing bool         // somebody leads
+	deferred bool         // it is late that will
+	broken   bool         // nothing can be sent any more
+	late     *time.Timer  // ends a deferment; nil: there was none yet
+	marks    *shell.Marks // of the messages in out that may be dropped; nil: there was none yet
 	room     chan struct{}
-
-	late     *time.Timer // ends a deferment; nil: there was none yet
-	deferred bool        // it is running
 }
 
 // size returns how many bytes wait or are being written.
@@ -65,7 +64,9 @@ func (q *queue) take() *buffer {
 	}
 	out := q.out
 	q.out, q.flying = nil, len(out.b)
-	q.marks.Clear()
+	if q.marks != nil {
+		q.marks.Clear()
+	}
 	return out
 }
 
@@ -77,7 +78,7 @@ func (q *queue) left(n int) {
 
 // abandon drops everything and ends the lead, for good.
 func (q *queue) abandon() {
-	q.out, q.flying, q.marks, q.flushing, q.broken = nil, 0, shell.Marks{}, false, true
+	q.out, q.flying, q.marks, q.flushing, q.broken = nil, 0, nil, false, true
 	q.announce()
 }
 
@@ -99,12 +100,15 @@ func (q *queue) waitRoom() <-chan struct{} {
 
 // mark notes that the bytes from begin on are a message that may be dropped.
 func (q *queue) mark(begin int) {
+	if q.marks == nil {
+		q.marks = new(shell.Marks)
+	}
 	q.marks.Add(begin, len(q.out.b))
 }
 
 // dropOldest drops the oldest message of out.
 func (q *queue) dropOldest() (dropped bool) {
-	if q.out != nil {
+	if q.out != nil && q.marks != nil {
 		q.out.b, dropped = q.marks.DropOldest(q.out.b)
 	}
 	return dropped

@@ -41,17 +41,17 @@ func (c *Conn) ReadInto(ctx context.Context, dst []byte) (typ MessageType, p []b
 		return 0, nil, err
 	}
 	p = dst[:0]
-	if c.partial != nil {
-		p = append(p, c.partial.b...)
+	if c.intake != nil {
+		p = append(p, c.intake.partial...)
 	}
 	for {
 		var whole bool
 		if p, whole, err = c.assemble(p); whole {
-			c.partial = nil
+			c.intake.partial = nil
 			if p == nil {
 				p = []byte{}
 			}
-			return c.typ, p, nil
+			return c.intake.typ, p, nil
 		}
 		if err == nil {
 			p = c.aim(p)
@@ -67,8 +67,8 @@ func (c *Conn) ReadInto(ctx context.Context, dst []byte) (typ MessageType, p []b
 // leave keeps what has come of a message whose reading ends before it does.
 func (c *Conn) leave(m []byte) {
 	c.transport.into = nil // it is the caller's memory, as m may be
-	if c.receiver.InMessage() {
-		c.partial = &buffer{b: slices.Clone(m)}
+	if c.inMessage() {
+		c.intake.partial = slices.Clone(m)
 	}
 }
 
@@ -107,7 +107,10 @@ func (c *Conn) assemble(m []byte) (_ []byte, whole bool, err error) {
 // aim has the next bytes read straight into m when enough of a frame is to come.
 // m grows as bytes arrive, never by the declared length.
 func (c *Conn) aim(m []byte) []byte {
-	left := c.receiver.Left()
+	if c.intake == nil {
+		return m
+	}
+	left := c.intake.receiver.Left()
 	if left < directRead {
 		return m
 	}
@@ -134,24 +137,20 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		return 0, nil, err
 	}
 	r := &messageReader{c: c, ctx: ctx}
-	if c.receiver.InMessage() { // an earlier Read was cut short by its context
-		if c.partial != nil {
-			r.rest, c.partial = c.partial.b, nil
-		}
+	c.setAnySize(true)
+	if c.inMessage() { // an earlier Read was cut short by its context
+		r.rest, c.intake.partial = c.intake.partial, nil
 	} else {
-		limit := c.receiver.Limits.Message
-		c.receiver.Limits.Message = 0
 		var ev wire.Event
 		if err := c.next(ctx, &ev); err != nil {
-			c.receiver.Limits.Message = limit
+			c.setAnySize(false)
 			return 0, nil, err
 		}
 		c.noteHeader(&ev)
 	}
-	c.receiver.Limits.Message = 0
 	c.assembling.Store(0)
-	c.streaming = r
-	return c.typ, r, nil
+	c.intake.streaming = r
+	return c.intake.typ, r, nil
 }
 
 // messageReader reads one message. It is the connection's streaming reader
@@ -208,8 +207,8 @@ func (r *messageReader) giveUp() {
 }
 
 func (c *Conn) endStreaming() {
-	c.streaming = nil
-	c.receiver.Limits.Message = uint64(c.opts.readLimit())
+	c.intake.streaming = nil
+	c.setAnySize(false)
 }
 
 // Messages returns an iterator over the messages to come. It ends with the
@@ -249,7 +248,7 @@ func (c *Conn) begin(ctx context.Context) error {
 	if c.doneOf(ctx) != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if c.streaming != nil {
+	if c.streamed() != nil {
 		return c.passOver(ctx)
 	}
 	return nil
@@ -257,7 +256,7 @@ func (c *Conn) begin(ctx context.Context) error {
 
 // passOver reads the rest of the message that a Reader has begun.
 func (c *Conn) passOver(ctx context.Context) error {
-	c.streaming.giveUp()
+	c.intake.streaming.giveUp()
 	var ev wire.Event
 	for ev.Kind != wire.MessageEnd {
 		if err := c.next(ctx, &ev); err != nil {
@@ -270,13 +269,14 @@ func (c *Conn) passOver(ctx context.Context) error {
 
 // holdsFrame reports whether a whole frame was received that is not consumed.
 func (c *Conn) holdsFrame() bool {
-	h, n := frame.Parse(c.in)
-	return n > 0 && h.Length <= uint64(len(c.in)-n)
+	in := c.intake.in
+	h, n := frame.Parse(in)
+	return n > 0 && h.Length <= uint64(len(in)-n)
 }
 
 func (c *Conn) noteHeader(ev *wire.Event) {
 	if ev.Header.Opcode != frame.Continuation {
-		c.typ = MessageType(ev.Header.Opcode)
+		c.intake.typ = MessageType(ev.Header.Opcode)
 	}
 }
 
@@ -297,8 +297,12 @@ func (c *Conn) next(ctx context.Context, ev *wire.Event) error {
 // wait, so that what it needs of the stack is free while the connection does.
 func (c *Conn) step(ev *wire.Event) error {
 	for {
-		n := c.receiver.Next(c.in, ev)
-		c.in = c.in[n:]
+		if i := c.intake; i != nil {
+			n := i.receiver.Next(i.in, ev)
+			i.in = i.in[n:]
+		} else {
+			*ev = wire.Event{Kind: wire.NeedMore}
+		}
 		if !ev.Broken.Clean() {
 			if rule := ev.Broken.Fatal(); rule != 0 {
 				return c.failRule(rule, ev)
@@ -316,8 +320,8 @@ func (c *Conn) step(ev *wire.Event) error {
 			c.received.frames.Add(1)
 			if !ev.Header.Opcode.Control() {
 				c.beginInflating(ev.Header)
-				if c.receiver.Inflating() {
-					c.received.compressed.Add(ev.Header.Length)
+				if c.intake.receiver.Inflating() {
+					c.deflation.Received.Compressed.Add(ev.Header.Length)
 				}
 				c.sendPong()
 				return nil
@@ -327,8 +331,8 @@ func (c *Conn) step(ev *wire.Event) error {
 			}
 		case wire.Data:
 			c.received.payload.Add(uint64(len(ev.Data)))
-			if c.receiver.Inflating() {
-				c.received.uncompressed.Add(uint64(len(ev.Data)))
+			if c.intake.receiver.Inflating() {
+				c.deflation.Received.Uncompressed.Add(uint64(len(ev.Data)))
 			}
 			return nil
 		case wire.MessageEnd:
@@ -347,8 +351,8 @@ func (c *Conn) onControl(ev *wire.Event) error {
 	case wire.Ping:
 		c.received.pings.Add(1)
 		c.queuePong() // that of the Ping before, to leave together with the next
-		c.pongDue = append(c.pongDue[:0], ev.Data...)
-		c.owesPong = true
+		c.intake.pongDue = append(c.intake.pongDue[:0], ev.Data...)
+		c.intake.owesPong = true
 	case wire.Pong:
 		c.received.pongs.Add(1)
 		c.gotPong(ev.Data)
@@ -361,10 +365,11 @@ func (c *Conn) onControl(ev *wire.Event) error {
 
 // fill waits for bytes.
 func (c *Conn) fill(ctx context.Context) error {
-	if c.receiver.InMessage() && c.streaming == nil && c.assembling.Load() == 0 {
+	if c.inMessage() && c.intake.streaming == nil && c.assembling.Load() == 0 {
 		c.assembling.Store(now())
 		c.watchAssembly()
 	}
+	c.settle()
 	for {
 		err := c.watch(ctx)
 		// Asked behind watch, which may have undone what the end does to wake a read.
@@ -378,9 +383,9 @@ func (c *Conn) fill(ctx context.Context) error {
 		b, err := c.transport.read()
 		if err == nil {
 			c.heard.note(now())
-			c.received.bytes.Add(uint64(len(b)))
+			before := c.received.bytes.Add(uint64(len(b))) - uint64(len(b))
 			c.traceReceived(b)
-			c.in = b
+			c.take(b, before)
 			return nil
 		}
 		if err := c.readFailed(err); err != nil {
@@ -441,9 +446,9 @@ func (c *Conn) stopWatching() {
 }
 
 func (c *Conn) unlockReading() {
-	if len(c.in) == 0 && c.streaming == nil {
-		c.in = nil
+	if i := c.intake; i == nil || len(i.in) == 0 && i.streaming == nil {
 		c.transport.release()
+		c.settle()
 	}
 	c.reading.unlock()
 }

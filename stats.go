@@ -22,9 +22,10 @@ type Counts struct {
 	Compressed, Uncompressed uint64
 }
 
-// counters are Counts that are read while they grow.
+// counters are the greater part of Counts, read while they grow. What is
+// compressed is counted where compression was agreed on.
 type counters struct {
-	bytes, payload, frames, messages, pings, pongs, compressed, uncompressed atomic.Uint64
+	bytes, payload, frames, messages, pings, pongs atomic.Uint64
 }
 
 func (c *counters) counts() Counts {
@@ -35,13 +36,15 @@ func (c *counters) counts() Counts {
 		Messages: c.messages.Load(),
 		Pings:    c.pings.Load(),
 		Pongs:    c.pongs.Load(),
-
-		Compressed:   c.compressed.Load(),
-		Uncompressed: c.uncompressed.Load(),
 	}
 }
 
 // Stats returns what the connection has carried so far.
 func (c *Conn) Stats() Stats {
-	return Stats{Received: c.received.counts(), Sent: c.sent.counts(), Dropped: c.dropped.Load()}
+	s := Stats{Received: c.received.counts(), Sent: c.sent.counts(), Dropped: c.dropped.Load()}
+	if d := c.deflation; d != nil {
+		s.Received.Compressed, s.Received.Uncompressed = d.Received.Compressed.Load(), d.Received.Uncompressed.Load()
+		s.Sent.Compressed, s.Sent.Uncompressed = d.Sent.Compressed.Load(), d.Sent.Uncompressed.Load()
+	}
+	return s
 }

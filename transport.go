@@ -157,12 +157,12 @@ func (t *transport) resume() {
 // interruption belongs.
 type wakeup struct {
 	mu   sync.Mutex
-	turn int  // counts the reads
-	set  bool // the transport is interrupted
+	turn uint32 // counts the reads
+	set  bool   // the transport is interrupted
 }
 
 // next begins a turn: an interruption of an earlier one is gone.
-func (w *wakeup) next(t *transport) int {
+func (w *wakeup) next(t *transport) uint32 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.turn++
@@ -183,7 +183,7 @@ func (w *wakeup) clear(t *transport) {
 }
 
 // poke ends the read of the turn, unless the turn is over.
-func (w *wakeup) poke(t *transport, turn int) {
+func (w *wakeup) poke(t *transport, turn uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.turn == turn {

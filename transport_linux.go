@@ -19,16 +19,18 @@ import (
 type watch struct {
 	state atomic.Uint32
 
+	// Guarded by mu.
+	has   bool // the slot is taken
+	ended bool
+
 	// Owned by the one who reads.
 	on    bool          // the poller looks at the socket
 	busy  uint8         // reads in a row that were made in a crowd
 	turn  uint64        // that the last read took
 	token chan struct{} // wakes the one who waits; made when first needed
 
-	mu    sync.Mutex
-	slot  slot
-	has   bool // the slot is taken
-	ended bool
+	mu   sync.Mutex
+	slot slot // guarded by it, too
 }
 
 // turns counts the reads of the process.

@@ -73,8 +73,8 @@ func (c *Conn) queueMessage(ctx context.Context, m *outgoing) (out *buffer, err 
 // appendMessage appends a message to the queue, or its header alone when the
 // payload is to be sent from where it is. It is called with mu held.
 func (c *Conn) appendMessage(m *outgoing) (err error) {
-	if c.ended {
-		return c.cause
+	if c.over.Load() {
+		return c.last.cause
 	}
 	direct := !m.compress && c.writesDirectly(len(m.p))
 	out, key := c.queue.buffer(), c.key()
@@ -152,24 +152,24 @@ func (c *Conn) writeError(err error) error {
 	case err == nil:
 		return c.Cause()
 	case errors.Is(err, wire.ErrClosed):
-		return c.ending()
+		return c.whyClosed()
 	case errors.Is(err, wire.ErrNotUTF8), errors.Is(err, wire.ErrControlPayload), errors.Is(err, wire.ErrStatusCode), errors.Is(err, wire.ErrOpcode):
 		return callError(err)
 	}
 	return err
 }
 
-// ending returns why nothing more can be sent once a Close frame was.
-func (c *Conn) ending() error {
+// whyClosed returns why nothing more can be sent once a Close frame was.
+func (c *Conn) whyClosed() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.ended:
-		return c.cause
-	case c.verdict != nil:
-		return c.verdict
+	case c.over.Load():
+		return c.last.cause
+	case c.last.verdict != nil:
+		return c.last.verdict
 	}
-	return c.closing
+	return c.last.sent
 }
 
 // Writer begins a message whose size need not be known; no other message is
@@ -281,8 +281,8 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 
 // encode appends a frame to the queue.
 func (c *Conn) encode(frame func(dst []byte, key [4]byte) ([]byte, error)) error {
-	if c.ended {
-		return c.cause
+	if c.over.Load() {
+		return c.last.cause
 	}
 	out := c.queue.buffer()
 	b, err := frame(out.b, c.key())
@@ -310,18 +310,18 @@ func (c *Conn) countCompressed(compress bool, begin, size int) {
 		return
 	}
 	if h, n := frame.Parse(c.queue.out.b[begin:]); n > 0 && (h.RSV&frame.RSV1 != 0 || h.Opcode == frame.Continuation) {
-		c.sent.compressed.Add(h.Length)
+		c.deflation.Sent.Compressed.Add(h.Length)
 	} else if n > 0 {
 		return // compression was of no use
 	}
-	c.sent.uncompressed.Add(uint64(size))
+	c.deflation.Sent.Uncompressed.Add(uint64(size))
 }
 
 // makeRoom applies the queue's policy before n bytes are added. It may let go
 // of mu while it waits.
 func (c *Conn) makeRoom(ctx context.Context, n int) error {
 	limit := c.opts.queueLimit()
-	for !c.ended && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
+	for !c.over.Load() && limit > 0 && c.queue.size() > 0 && c.queue.size()+n > limit {
 		if c.queue.lead() { // what was deferred
 			out := c.takeQueue()
 			c.mu.Unlock()
@@ -342,7 +342,7 @@ func (c *Conn) makeRoom(ctx context.Context, n int) error {
 			c.mu.Unlock()
 			c.fail(StatusPolicyViolation, "too slow", c.lost(ErrSlowConsumer))
 			c.mu.Lock()
-			return c.cause
+			return c.last.cause
 		}
 		room := c.queue.waitRoom()
 		c.mu.Unlock()

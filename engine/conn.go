@@ -12,7 +12,6 @@ import (
 	"github.com/wiretrue/websocket/internal/deflation"
 	"github.com/wiretrue/websocket/internal/shell"
 	"github.com/wiretrue/websocket/wire"
-	"github.com/wiretrue/websocket/wire/deflate"
 )
 
 // Conn is one WebSocket connection of a Server. Its methods may be called from
@@ -99,13 +98,12 @@ type partial struct {
 
 // rare is what the turn keeps for few connections, or for a while.
 type rare struct {
-	head         []byte // of the request, as far as it has come
-	stash        []byte // read and not handled
-	deflation    *deflation.State
-	decompressor *deflate.Decompressor // kept from message to message
-	pings        wire.Pings
-	pingedAt     int64
-	drained      int // bytes that came after the end
+	head      []byte // of the request, as far as it has come
+	stash     []byte // read and not handled
+	deflation *deflation.State
+	pings     wire.Pings
+	pingedAt  int64
+	drained   int // bytes that came after the end
 }
 
 // more is what is guarded by mu and kept for few connections, or for a while.

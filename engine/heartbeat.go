@@ -82,9 +82,7 @@ func (t *turn) compact(c *Conn) {
 	if r == nil || !r.deflation.Idle(t.now) {
 		return
 	}
-	if r.decompressor != nil && c.partial == nil {
-		r.decompressor.Compact()
-	}
+	r.deflation.CompactReceived()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if compressor := c.sender().Compressor; compressor != nil {

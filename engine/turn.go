@@ -348,7 +348,6 @@ func (t *turn) prepare(c *Conn, unhandled int) {
 	t.receiver.Resume(c.rest, int64(c.received.bytes+t.received.bytes)-int64(unhandled))
 	if r := c.rare; r != nil && r.deflation != nil {
 		r.deflation.Receive(&t.receiver)
-		t.receiver.Decompressor = r.decompressor
 	}
 }
 
@@ -394,24 +393,14 @@ func (t *turn) deliver(c *Conn, typ websocket.MessageType, payload []byte, more 
 }
 
 func (t *turn) beginInflating(c *Conn, receiver *wire.Receiver, h frame.Header) {
-	r := c.rare
-	if r == nil || r.deflation == nil || h.RSV&frame.RSV1 == 0 {
-		return
-	}
-	if receiver.Decompressor != nil {
-		r.deflation.Used(t.now)
-		return
-	}
-	d, kept := r.deflation.Decompressor(t.now)
-	receiver.Decompressor = d
-	if kept {
-		r.decompressor = d
+	if r := c.rare; r != nil && r.deflation != nil && h.RSV&frame.RSV1 != 0 {
+		receiver.Decompressor = r.deflation.Decompressor(t.now)
 	}
 }
 
 func (t *turn) endInflating(c *Conn, receiver *wire.Receiver) {
-	if r := c.rare; receiver.Decompressor != nil && r != nil && r.decompressor == nil {
-		r.deflation.PutDecompressor(receiver.Decompressor)
+	if receiver.Decompressor != nil {
+		c.rare.deflation.PutDecompressor(receiver.Decompressor)
 		receiver.Decompressor = nil
 	}
 }

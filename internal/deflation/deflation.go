@@ -80,9 +80,18 @@ type State struct {
 	reserved     int64        // of the budget
 	lastUsed     atomic.Int64 // 0: compact
 
+	Received, Sent Volume // for a shell that counts them here
+
 	// The windows' content when it is compact after each message.
 	sent     []byte // owned by the one who sends
-	received []byte // owned by the one who reads
+	received []byte // owned by the one who reads, as is
+	kept     *deflate.Decompressor
+}
+
+// Volume is what went one way in compressed messages, in bytes.
+type Volume struct {
+	Compressed   atomic.Uint64 // as they were on the wire
+	Uncompressed atomic.Uint64 // as the program sees them
 }
 
 // Choose is the server's part in agreeing on compression. It returns nil when
@@ -214,28 +223,44 @@ func (d *State) Receive(r *wire.Receiver) {
 	}
 }
 
-// Decompressor returns one for the message that begins. kept tells that it is
-// the connection's while it lives; otherwise it is to be given back behind the
-// message.
-func (d *State) Decompressor(now int64) (de *deflate.Decompressor, kept bool) {
+// Decompressor returns one for the message that begins. It is to be given back
+// behind the message.
+func (d *State) Decompressor(now int64) *deflate.Decompressor {
 	d.Used(now)
-	de = getDecompressor(int(d.recvBits))
+	if d.kept != nil {
+		return d.kept
+	}
+	de := getDecompressor(int(d.recvBits))
 	if len(d.received) > 0 {
 		de.SetHistory(d.received)
 	}
-	return de, d.KeepsDecompressor()
+	if d.KeepsDecompressor() {
+		d.kept = de
+	}
+	return de
 }
 
 // KeepsDecompressor reports whether a Decompressor is kept from message to
 // message.
 func (d *State) KeepsDecompressor() bool { return !d.recvFresh && !d.atOnce }
 
-// PutDecompressor takes one back that is not kept.
+// PutDecompressor takes back what Decompressor returned.
 func (d *State) PutDecompressor(de *deflate.Decompressor) {
+	if de == d.kept {
+		return
+	}
 	if !d.recvFresh {
 		d.received = de.AppendHistory(d.received[:0])
 	}
 	putDecompressor(de, int(d.recvBits))
+}
+
+// CompactReceived reduces the memory of what is kept for reading. It is called by
+// the one who reads.
+func (d *State) CompactReceived() {
+	if d.kept != nil {
+		d.kept.Compact()
+	}
 }
 
 // Used notes that a compressed message has come.
@@ -261,6 +286,11 @@ func (d *State) CompactAfter() time.Duration {
 	return d.compactAfter
 }
 
-// KeptBytes returns how much of the windows' content is held while they are
-// compact.
-func (d *State) KeptBytes() int { return cap(d.sent) + cap(d.received) }
+// KeptBytes returns how much is held for the windows, but for a Compressor.
+func (d *State) KeptBytes() int {
+	n := cap(d.sent) + cap(d.received)
+	if d.kept != nil {
+		n += d.kept.Size()
+	}
+	return n
+}

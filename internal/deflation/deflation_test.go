@@ -48,12 +48,12 @@ func receive(t *testing.T, d *State, r *wire.Receiver, b []byte, now int64) (mes
 		switch ev.Kind {
 		case wire.Header:
 			if ev.Header.RSV&frame.RSV1 != 0 && r.Decompressor == nil {
-				r.Decompressor, _ = d.Decompressor(now)
+				r.Decompressor = d.Decompressor(now)
 			}
 		case wire.Data:
 			message = append(message, ev.Data...)
 		case wire.MessageEnd:
-			if r.Decompressor != nil && !d.KeepsDecompressor() {
+			if r.Decompressor != nil {
 				d.PutDecompressor(r.Decompressor)
 				r.Decompressor = nil
 			}

@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/engine"
 	"github.com/wiretrue/websocket/internal/corpus"
+	"github.com/wiretrue/websocket/wstest"
 )
 
 // Random and mutated streams at a server do not make it panic, and leave neither
@@ -112,4 +114,42 @@ func attack(t *testing.T, addr string, b []byte) {
 		nc.SetReadDeadline(time.Now().Add(safety))
 		io.Copy(io.Discard, nc)
 	}
+}
+
+// A declared length pins no memory: it grows as bytes arrive.
+func TestADeclaredLengthIsNotBelieved(t *testing.T) {
+	const conns = 50
+	eachMode(t, func(t *testing.T, m mode) {
+		opened := make(chan *engine.Conn, conns)
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{ReadLimit: websocket.NoLimit}},
+			Handler:       engine.Handler{OnOpen: func(c *engine.Conn) { opened <- c }},
+		}})
+		var peers []*wstest.Peer
+		for range conns {
+			peers = append(peers, dialPeer(t, addr))
+		}
+		before := settled(t)
+		const header, piece = `82 ff 4000000000000000 01020304`, `"a"*10` // 2^62 bytes
+		for _, p := range peers {
+			p.Send(header + " " + piece)
+		}
+		sent := uint64(2 + 8 + 4)
+		for range 3 { // reads of which the first makes room
+			sent += 10
+			for range conns {
+				c := <-opened
+				for c.Stats().Received.Bytes < sent {
+					<-time.After(time.Millisecond)
+				}
+				opened <- c
+			}
+			for _, p := range peers {
+				p.Send(piece)
+			}
+		}
+		if grown := int64(settled(t).heap - before.heap); grown > conns*(64<<10) {
+			t.Errorf("%d connections hold %d KiB", conns, grown>>10)
+		}
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -229,6 +230,9 @@ func (t *target) dial(ctx context.Context, opts *DialOptions) (*Conn, error) {
 	}
 	nc, err := t.connect(ctx, opts)
 	if err != nil {
+		if ended := endOf(ctx, err); ended != nil && !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", err, ended)
+		}
 		return nil, fmt.Errorf("websocket: dial: %w", err)
 	}
 	// The end of ctx cuts the handshake short.
@@ -249,6 +253,16 @@ func (t *target) dial(ctx context.Context, opts *DialOptions) (*Conn, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// endOf returns the error of a context that has ended. Its deadline is that of a
+// net.Dialer's socket, too, which may be the first to tell of it.
+func endOf(ctx context.Context, err error) error {
+	deadline, limited := ctx.Deadline()
+	if limited && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // request writes the head of the request.

@@ -14,6 +14,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -490,6 +491,17 @@ func TestDialContext(t *testing.T) {
 		}
 		if _, err := websocket.Dial(ctx, "ws://example.com/", opts); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Dial with an ended context: %v", err)
+		}
+
+		// A dialer whose own deadline, which is that of the context, comes first.
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := websocket.Dial(ctx, "ws://example.com/", &websocket.DialOptions{NetDial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			pass(time.Second)
+			return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
+		}})
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Dial with a deadline of the dialer's: %v", err)
 		}
 
 		ctx, cancel = context.WithCancel(t.Context())

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket"
+	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 	"github.com/wiretrue/websocket/wstest"
 )
@@ -269,6 +270,37 @@ func TestFragmentsUnderDefaultLimits(t *testing.T) {
 		if got := to.to.Stats().Received.Frames; got != fragments+1 {
 			t.Errorf("%d frames came", got)
 		}
+	}
+}
+
+// A server takes fewer frames of a message than a client, whose servers may cut
+// as they like; both count empty ones.
+func TestFragmentsBeyondDefaultLimits(t *testing.T) {
+	for _, end := range []struct {
+		name, first, more string
+		limit             int
+		open              func(t *testing.T) (*websocket.Conn, *wstest.Peer)
+	}{
+		{"server", `01 80 00000001`, `00 80 00000000`, 100_000, func(t *testing.T) (*websocket.Conn, *wstest.Peer) { return wstest.DialPeer(t, nil) }},
+		{"client", `01 00`, `00 00`, 1_000_000, func(t *testing.T) (*websocket.Conn, *wstest.Peer) { return wstest.ServePeer(t, nil) }},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			c, p := end.open(t)
+			fragment, err := frame.AppendNotation(nil, end.more)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Send(end.first)
+			p.SendBytes(bytes.Repeat(fragment, end.limit))
+			_, _, err = c.Read(patient(t))
+			if broken := new(websocket.RuleError); !errors.As(err, &broken) || broken.Rule != rfc.FragmentCount {
+				t.Errorf("Read: %v", err)
+			}
+			if got := c.Stats().Received.Frames; got != uint64(end.limit) {
+				t.Errorf("failed behind %d frames", got)
+			}
+			p.WantClose(1008)
+		})
 	}
 }
 

@@ -176,6 +176,10 @@ func (c *Conn) whyClosed() error {
 // sent before it is closed. The writer is for one goroutine, its writes
 // observe ctx, and its Close ends the message. It sends a frame whenever some
 // KiB are together.
+//
+// Behind a write that has failed the message can only be ended as it is, or with
+// the connection. A text that ends inside a character is refused by Close with
+// ErrNotUTF8; when something of it was sent, the connection is failed with 1011.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	if typ != Text && typ != Binary {
 		return nil, callError(wire.ErrOpcode)
@@ -195,6 +199,7 @@ type messageWriter struct {
 
 	begun    bool // the first frame is made, and so it is decided to
 	compress bool
+	open     bool // the peer waits for the message's end
 }
 
 // fragmentSize is how much a message writer collects before it sends a frame.
@@ -240,6 +245,9 @@ func (w *messageWriter) Close() error {
 		defer putWriteBuffer(w.buf)
 	}
 	err := w.fragment(last, true)
+	if w.open && errors.Is(err, ErrNotUTF8) {
+		w.c.fail(StatusInternalError, "", &CloseError{Code: StatusInternalError})
+	}
 	w.c.writing.unlock()
 	return err
 }
@@ -269,7 +277,7 @@ func (w *messageWriter) fragment(p []byte, fin bool) (err error) {
 	if err == nil {
 		c.sent.payload.Add(uint64(len(p)))
 		c.countCompressed(w.compress, begin, len(p))
-		if fin {
+		if w.open = !fin; fin {
 			c.sent.messages.Add(1)
 		}
 	}

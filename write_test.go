@@ -178,6 +178,42 @@ func TestAWriterHoldsOthersBack(t *testing.T) {
 	})
 }
 
+// A text that ends inside a character is no message. Nothing of it was sent, and
+// the connection goes on; or its beginning was, which nothing can follow then.
+func TestAWriterOfTextThatEndsInsideACharacter(t *testing.T) {
+	for _, tt := range []struct {
+		begins string
+		closed websocket.StatusCode // 0: the connection goes on
+	}{
+		{"short", 0},
+		{strings.Repeat("long ", 10_000), websocket.StatusInternalError},
+	} {
+		for _, compression := range []*websocket.Compression{nil, {}} {
+			synctest.Test(t, func(t *testing.T) {
+				opts := websocket.Options{Compression: compression}
+				server, client := wstest.Pipe(t, &websocket.AcceptOptions{Options: opts}, &websocket.DialOptions{Options: opts})
+				w, err := server.Writer(t.Context(), websocket.Text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprint(w, tt.begins)
+				fmt.Fprint(w, "\xc3")
+				if err := w.Close(); !errors.Is(err, websocket.ErrNotUTF8) {
+					t.Errorf("Close: %v", err)
+				}
+				go server.Write(t.Context(), websocket.Text, []byte("next"))
+				_, m, err := client.Read(t.Context())
+				if closed := new(websocket.CloseError); tt.closed != 0 && (!errors.As(err, &closed) || closed.Code != tt.closed) {
+					t.Errorf("Read: %q, %v", m, err)
+				} else if tt.closed == 0 && string(m) != "next" {
+					t.Errorf("Read: %q, %v", m, err)
+				}
+				server.CloseNow()
+			})
+		}
+	}
+}
+
 // A peer that never reads: the queue is bounded, and its policy is kept.
 func TestQueuePolicies(t *testing.T) {
 	message := make([]byte, 1000)

@@ -265,6 +265,23 @@ func TestServeHTTPReadsNothingBehindARefusal(t *testing.T) {
 	}
 }
 
+// What is no HTTP is answered at once, as to a client that speaks TLS.
+func TestWhatIsNoHTTP(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		addr := m.serve(t, &engine.Server{HandshakeTimeout: 2 * safety})
+		nc, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.SetDeadline(time.Now().Add(safety))
+		p := wstest.NewPeer(t, nc)
+		p.SendBytes([]byte("\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + strings.Repeat("r", 32))) // a ClientHello
+		if r := p.ReadResponse(); r.Status != http.StatusBadRequest {
+			t.Errorf("answered with %d", r.Status)
+		}
+	})
+}
+
 // TLS is served by goroutines, behind net/http and by itself. The origin of its
 // pages is https.
 func TestTLS(t *testing.T) {

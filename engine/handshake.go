@@ -58,15 +58,16 @@ func (t *turn) opened(c *Conn) {
 
 // readHead takes bytes of the request.
 func (t *turn) readHead(c *Conn, b []byte) {
-	head := b
-	if c.rare != nil && c.rare.head != nil {
+	head, begun := b, c.rare != nil && c.rare.head != nil
+	if begun {
 		c.rare.head = append(c.rare.head, b...)
 		head = c.rare.head
 	}
 	var request handshake.Request
 	n := 0
-	// Looked at when a line may have ended, not at each of a slow peer's bytes.
-	if len(head) <= 16 || len(head) >= handshake.DefaultLimit || bytes.IndexByte(b, '\n') >= 0 {
+	// Looked at when a line may have ended, not at each of a slow peer's bytes. The
+	// first ones tell what is no HTTP.
+	if !begun || len(head) <= 16 || len(head) >= handshake.DefaultLimit || bytes.IndexByte(b, '\n') >= 0 {
 		request, n = handshake.ParseRequest(head, 0)
 	}
 	if n == 0 {

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -11,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wiretrue/websocket"
 	"github.com/wiretrue/websocket/engine"
 	"github.com/wiretrue/websocket/internal/corpus"
+	"github.com/wiretrue/websocket/wire/rfc"
+	"github.com/wiretrue/websocket/wstest"
 )
 
 // Random and mutated streams at a server do not make it panic, and leave neither
@@ -112,4 +116,79 @@ func attack(t *testing.T, addr string, b []byte) {
 		nc.SetReadDeadline(time.Now().Add(safety))
 		io.Copy(io.Discard, nc)
 	}
+}
+
+// A declared length pins no memory: it grows as bytes arrive.
+func TestADeclaredLengthIsNotBelieved(t *testing.T) {
+	const conns = 50
+	eachMode(t, func(t *testing.T, m mode) {
+		opened := make(chan *engine.Conn, conns)
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{ReadLimit: websocket.NoLimit}},
+			Handler:       engine.Handler{OnOpen: func(c *engine.Conn) { opened <- c }},
+		}})
+		var peers []*wstest.Peer
+		for range conns {
+			peers = append(peers, dialPeer(t, addr))
+		}
+		before := settled(t)
+		const header, piece = `82 ff 4000000000000000 01020304`, `"a"*10` // 2^62 bytes
+		for _, p := range peers {
+			p.Send(header + " " + piece)
+		}
+		sent := uint64(2 + 8 + 4)
+		for range 3 { // reads of which the first makes room
+			sent += 10
+			for range conns {
+				c := <-opened
+				for c.Stats().Received.Bytes < sent {
+					<-time.After(time.Millisecond)
+				}
+				opened <- c
+			}
+			for _, p := range peers {
+				p.Send(piece)
+			}
+		}
+		if grown := int64(settled(t).heap - before.heap); grown > conns*(64<<10) {
+			t.Errorf("%d connections hold %d KiB", conns, grown>>10)
+		}
+	})
+}
+
+// A small frame that inflates to much is not inflated beyond the limit.
+func TestADecompressionBomb(t *testing.T) {
+	bomb := make([]byte, 8<<20)
+	eachMode(t, func(t *testing.T, m mode) {
+		end, stats := make(ended, 1), make(chan websocket.Stats, 1)
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{Compression: new(websocket.Compression), ReadLimit: 1 << 20}},
+			Handler: engine.Handler{
+				OnMessage: func(_ *engine.Conn, _ websocket.MessageType, p []byte) { t.Errorf("got %d bytes", len(p)) },
+				OnClose: func(c *engine.Conn, cause error) {
+					end <- cause
+					stats <- c.Stats()
+				},
+			},
+		}})
+		c := dial(t, addr, &websocket.DialOptions{Options: websocket.Options{Compression: new(websocket.Compression)}})
+		write(t, c, websocket.Binary, string(bomb))
+		if broken := new(websocket.RuleError); !errors.As(end.wait(t), &broken) || broken.Rule != rfc.MessageSize {
+			t.Errorf("ended with %v", broken)
+		}
+		if got := (<-stats).Received; got.Payload > 1<<20+64<<10 || got.Bytes > 64<<10 {
+			t.Errorf("%d bytes came and %d were inflated", got.Bytes, got.Payload)
+		}
+		if closed := new(websocket.CloseError); !errors.As(readEnd(t, c), &closed) || closed.Code != websocket.StatusMessageTooBig {
+			t.Errorf("the client was told %v", closed)
+		}
+	})
+}
+
+// readEnd returns why a connection ended from which no message comes.
+func readEnd(t testing.TB, c *websocket.Conn) error {
+	ctx, cancel := context.WithTimeout(t.Context(), safety)
+	defer cancel()
+	_, _, err := c.Read(ctx)
+	return err
 }

@@ -155,6 +155,12 @@ func TestFindings(t *testing.T) {
 			[]wanted{{"6455-10.2-origin-allowed", capture.Warning, capture.Client, "https://b.example"}, {switching, capture.Error, capture.Unknown, "is not that of the host"}}},
 		{"404", capture.Options{}, refused("404 Not Found"), []wanted{{switching, capture.Error, capture.Unknown, "nothing is at this path"}}},
 		{"426", capture.Options{}, refused("426 Upgrade Required", "Sec-WebSocket-Version: 13"), []wanted{{switching, capture.Error, capture.Client, "another version"}}},
+		{"426 through a proxy that removed Upgrade", capture.Options{}, refused("426 Upgrade Required", "Server: nginx"), []wanted{
+			{"6455-4.4-versions-listed", capture.Error, capture.Between, "an Upgrade that the server did not see"},
+			{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"}}},
+		{"426 for want of an Upgrade", capture.Options{}, strings.Replace(refused("426 Upgrade Required"), " | Upgrade: websocket", "", 1), []wanted{
+			{"6455-4.1-request-upgrade", capture.Error, capture.Client, "the client wrote it so, or something between"},
+			{switching, capture.Error, capture.Client, "proxy_set_header Upgrade"}}},
 		{"502", capture.Options{}, refused("502 Bad Gateway"), []wanted{{switching, capture.Error, capture.Between, "a gateway got no good answer"}}},
 		{"a status that nobody knows", capture.Options{}, refused("599 ?"), []wanted{{switching, capture.Error, capture.Server, "the server failed"}}},
 		{"hop-by-hop headers removed", capture.Options{}, `0 client http GET /chat HTTP/1.1 | Host: a.example | Via: 1.1 proxy | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
@@ -165,6 +171,16 @@ func TestFindings(t *testing.T) {
 			{"6455-4.1-request-connection", capture.Error, capture.Between, "removed or changed the hop-by-hop headers"},
 			{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"},
 		}},
+		{"hop-by-hop headers removed without a trace", capture.Options{}, `0 client http GET /chat HTTP/1.1 | Host: a.example | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
+			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0
+			0.2 server fin
+			0.3 client fin`, []wanted{
+			{"6455-4.1-request-upgrade", capture.Error, capture.Between, "removed or changed the hop-by-hop headers"},
+			{"6455-4.1-request-connection", capture.Error, capture.Between, "removed or changed the hop-by-hop headers"},
+			{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"},
+		}},
+		{"an extension where none was offered", capture.Options{}, through("Sec-WebSocket-Extensions: permessage-deflate"), []wanted{
+			{"6455-9.1-extension-offered", capture.Error, capture.Server, `"permessage-deflate", and none was offered`}}},
 		{"TLS to a plain port", capture.Options{}, `0 client 160301 00c8 01 0000c4 0303
 			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0`, []wanted{{"9112-2.1-request-syntax", capture.Error, capture.Client, "TLS was spoken to a plain port"}}},
 		{"plain HTTP to a TLS port", capture.Options{}, asks + "\n0.1 server 150303 0002 0246\n0.2 server fin", []wanted{{"9112-2.1-response-syntax", capture.Error, capture.Client, "plain HTTP was spoken to a TLS port"}}},

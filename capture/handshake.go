@@ -39,7 +39,7 @@ func (a *Analyser) onRequest(s *side, m mark, r handshake.Request, head []byte) 
 	}
 	for rule := range ex.broken.All() {
 		f := a.inHead(broke(rule, Client, seenInRequest(rule, &r)), Client, fieldOfRequest(rule), head, s.headAt)
-		a.explainRequest(&f, &r)
+		a.explainRequest(&f, &r, ex.broken)
 		ex.findings = append(ex.findings, f)
 	}
 	if ex.upgrade {
@@ -114,6 +114,9 @@ func (a *Analyser) onResponse(s *side, m mark, r handshake.Response, head []byte
 	}
 	if ex.broken.Has(rfc.RequestHTTP11) && r.Status != 101 { // answered as it was asked
 		broken = without(broken, rfc.ResponseHTTP11)
+	}
+	if ex.broken.Has(rfc.RequestHTTP11) || ex.broken.Has(rfc.RequestUpgrade) || ex.broken.Has(rfc.RequestConnection) { // a 426 is about that (RFC 9110 15.5.22)
+		broken = without(broken, rfc.VersionsListed)
 	}
 	ex.broken = ex.broken.Union(broken)
 	for rule := range broken.All() {

@@ -274,6 +274,9 @@ func (a *Analyser) tellExchange(ex *exchange, m mark, from Party) {
 		a.emit(KindHTTP, m, from, Record{HTTP: &ex.Exchange})
 	}
 	for _, f := range ex.findings {
+		if !ex.upgrade && !ex.granted && !ex.GotTLS && f.Rule != 0 {
+			f.Severity = Note // it may be another protocol's, and no WebSocket failed by it
+		}
 		a.find(m, f)
 	}
 	ex.findings = nil
@@ -304,6 +307,7 @@ func (a *Analyser) wait(s *side, m mark, b []byte) int {
 func (a *Analyser) foreignRequest(s *side, m mark, b []byte) {
 	b = notHTTP(s.role, b)
 	f := broke(rfc.RequestSyntax, Client, "bytes that are no HTTP where a request should begin")
+	f.Severity = Note // in a capture that has other protocols, too
 	f.From, f.Offset, f.Stream, f.Bytes = Client, 0, s.offset, append(Hex(nil), b...)
 	a.find(m, f)
 }
@@ -377,6 +381,10 @@ func (a *Analyser) tlsOnPlainPort(s *side) {
 	f := broke(rfc.RequestSyntax, Client, "the beginning of a TLS handshake where the request should begin")
 	f.From, f.Offset, f.Stream, f.Bytes = Client, 0, s.headAt, append(Hex(nil), s.head...)
 	f.Mistake = "TLS was spoken to a plain port"
+	if !a.peer(s).seen {
+		f.Severity = Warning
+		f.Mistake += ", unless who hung up refuses the server name in it"
+	}
 	f.Do = "Connect with ws:// instead of wss://, or to the server's TLS port; behind a proxy that ends TLS, to the proxy."
 	s.head = s.head[:0]
 	a.find(s.headFirst, f)

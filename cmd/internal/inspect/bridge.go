@@ -169,6 +169,9 @@ func (c *Conn) end(dir flow.Dir, st stamp, how capture.How) {
 		return
 	}
 	c.half[dir].ended = true
+	if hello := c.half[flow.ToServer].start; hello != nil && dir == flow.ToClient && c.half[dir].next == 0 && how != capture.Stopped {
+		c.bypass(flow.ToServer, hello.stamp, hello.b) // somebody hung up on it
+	}
 	if c.session != nil && !c.half[dir].raw {
 		c.session.EndOf(dir)
 	}
@@ -255,9 +258,6 @@ func (b *bridge) End(fc *flow.Conn) {
 	if c.session != nil {
 		c.session.End()
 	}
-	if hello := c.half[flow.ToServer].start; hello != nil && c.half[flow.ToClient].next == 0 && c.half[flow.ToClient].ended {
-		c.bypass(flow.ToServer, hello.stamp, hello.b) // somebody hung up on it
-	}
 	last := stamp{fc.Last.Time(), fc.Last.Packet}
 	for d := range c.half {
 		if dir := flow.Dir(d); !c.half[dir].ended && !fc.Reset(dir.Reverse()) {
@@ -284,7 +284,7 @@ func (c *Conn) record(r capture.Record) {
 	case c.WebSocket:
 	case r.Handshake != nil, r.Frame != nil,
 		r.Start != nil && r.Start.As == "frames",
-		r.Finding != nil && r.Finding.Severity == capture.Error,
+		r.Finding != nil && r.Finding.Severity != capture.Note && r.Finding.Rule != 0,
 		r.Net != nil && r.Net.Kind == capture.NetTLS && mayBeWebSocket(r.Net.TLS):
 		c.WebSocket = true
 	}

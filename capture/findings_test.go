@@ -287,6 +287,8 @@ func TestFindings(t *testing.T) {
 		// Stalls.
 		{"retransmissions", capture.Options{}, upgraded + strings.Repeat("1 server net retransmission 1400\n", 3), []wanted{{"capture-retransmissions", capture.Note, capture.Between, "3 retransmissions of the server, 4200 bytes"}}},
 		{"a closed window", capture.Options{}, upgraded + "1 client net zero-window\n4 client net window-open 3s", []wanted{{"capture-zero-window", capture.Warning, capture.Client, "1 time, for 3s together"}}},
+		{"a window that was closed for a moment", capture.Options{}, upgraded + "1 client net zero-window\n1.01 client net window-open 10ms", nil},
+		{"a window that stays closed", capture.Options{}, upgraded + "1 client net zero-window\n1.01 client net window-open 10ms\n2 client net zero-window", []wanted{{"capture-zero-window", capture.Warning, capture.Client, "2 times, and not again the last time"}}},
 		{"a ping behind a large frame", capture.Options{}, upgraded + `1 client 82 ff 0000000000011170 01020304 "a"*35000
 			1.2 server 89 01 "1"
 			2 client "a"*35000
@@ -360,13 +362,15 @@ func TestEndings(t *testing.T) {
 		{"clean", `1 client 88 85 01020304 "\x03\xe8bye"^01020304
 			1.2 server 88 05 "\x03\xe8bye"
 			1.3 server fin
-			1.4 client fin`, "clean client 1000 1000 1000", `Closed by the client with 1000 Normal Closure ("bye"), 990ms after the last frame; the other side answered. Both programs are told 1000`},
+			1.4 client fin`, "clean client 1000 1000 1000", `Closed by the client with 1000 Normal Closure ("bye"), 990ms after the handshake; the other side answered. Both programs are told 1000`},
 		{"both at once", `1 client 88 82 01020304 03e8^01020304
 			1 server 88 02 03e9
 			1.3 server fin
 			1.4 client fin`, "clean client 1000 1001 1000", "The client's program is told 1001"},
 		{"no code", "1 server 88 00\n1.1 client 88 80 01020304\n1.2 server fin\n1.3 client fin", "clean server 1005 1005 1005", "1005"},
 		{"unanswered", "1 server 88 02 03e9\n1.1 client rst", "unanswered server 1001 1001 1006", "its Close was not answered"},
+		{"unmasked", "1 client 81 02 6869\n1.1 server 88 02 03ea\n1.2 client 88 82 01020304 03ea^01020304\n1.3 server fin", "clean server 1002 1002 1002", "Frame #1 of the client called for that: ClientMustMask. Both"},
+		{"another code than the fault's", "1 client 81 02 6869\n1.1 server 88 02 03e9\n1.2 client 88 82 01020304 03e9^01020304\n1.3 server fin", "clean server 1001 1001 1001", "the other side answered. Both"},
 		{"inside a frame", "1 server 82 05 6162\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"abnormal", "1 client 82 80 01020304\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"going", "1 client 82 80 01020304\n2 client stopped\n2 server stopped", "going  0 0 0", "may go on"},
@@ -387,14 +391,42 @@ func TestEndings(t *testing.T) {
 	for _, tt := range []struct {
 		how   capture.Outcome
 		scene string
+		words string
 	}{
-		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade\n0.2 client rst"},
-		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin"},
-		{capture.Never, "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin"},
+		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade\n0.2 client rst", "did not take the server's answer"},
+		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin", "not granted: the server answered 404 Not Found."},
+		{capture.Refused, asks + "\n5 client fin\n5.1 server fin", "not granted: there is no response."},
+		{capture.Never, "0 client net opened\n0.1 server rst", "The server refused the TCP connection"},
+		{capture.Never, "0 client net opened\n9 client timeout\n9 server timeout", "was never open"},
+		{capture.Never, "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin", "opened a WebSocket"},
 	} {
-		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how {
-			t.Errorf("ended %s, want %s", report.Ending.How, tt.how)
+		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how || !strings.Contains(report.Ending.Words, tt.words) {
+			t.Errorf("ended %s: %s, want %s: %s", report.Ending.How, report.Ending.Words, tt.how, tt.words)
 		}
+	}
+}
+
+// A client that gives up before there is a response is told behind its
+// request, and the silence before an end is one.
+func TestOrderOfAnEarlyEnd(t *testing.T) {
+	t.Parallel()
+	all, report := records(capture.Options{}, scene(t, asks+"\n5 client fin\n5.1 server fin"), nil)
+	var last time.Time
+	for _, r := range all {
+		at := r.At
+		if r.Handshake != nil {
+			at = r.Handshake.Requested
+		}
+		if at.Before(last) {
+			t.Errorf("%s at %v is told behind %v", r.Kind, at.Sub(start), last.Sub(start))
+		}
+		last = at
+	}
+	if report.LongestGap != 5*time.Second || report.Client.LongestIdle != 5*time.Second {
+		t.Errorf("the longest silences are %v and %v", report.LongestGap, report.Client.LongestIdle)
+	}
+	if kinds := len(all); kinds != 5 { // the handshake, its finding, two ends, the ending
+		t.Errorf("%d records", kinds)
 	}
 }
 

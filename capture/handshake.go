@@ -215,6 +215,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	a.deflate = ex.Deflate
 	a.agree(ex.params, !ex.Deflate)
 	a.tellExchange(ex, m, Server)
+	a.endHeld()
 	a.enterFrames(s)
 	switch {
 	case client.state == stateWaiting:

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -252,6 +253,7 @@ func (a *Analyser) endBody(s *side, m mark) {
 func (a *Analyser) endExchange(ex *exchange, m mark) {
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
 	a.tellExchange(ex, m, Server)
+	a.endHeld()
 	client := &a.sides[wire.Client]
 	if client.state == stateWaiting && !ex.granted && ex.upgrade {
 		client.state = stateHead
@@ -265,6 +267,9 @@ func (a *Analyser) tellExchange(ex *exchange, m mark, from Party) {
 	if ex.upgrade || ex.granted {
 		h := &ex.Handshake
 		a.numbers.handshakes++
+		if !ex.granted && ex.responded {
+			a.end.refusal = strings.TrimSpace(fmt.Sprintf("%d %s", ex.Status, excerptOf([]byte(ex.Reason), 40)))
+		}
 		for r := range ex.broken.All() {
 			h.Broken = append(h.Broken, r.String())
 		}

@@ -20,6 +20,8 @@ type link struct {
 	hidden   bool  // it is not shown, whatever comes
 	matched  bool  // a record did
 	told     bool  // the facts of TLS
+	asked    bool  // the client's SYN was seen
+	answered bool  // and the server's
 	keyed    bool  // the client's key was looked for
 	late     *late // nil: nothing waits
 
@@ -192,6 +194,7 @@ func (c *Conn) event(ev flow.Event) {
 	h, st := &c.half[ev.Dir], stamp{ev.Time, ev.Packet}
 	switch ev.Kind {
 	case flow.SYN:
+		c.asked, c.answered = c.asked || !ev.ACK, c.answered || ev.ACK
 		if !ev.ACK || c.Evidence == flow.SawSYNACK {
 			c.net(ev, capture.NetOpened, 0, 0, "")
 		}
@@ -271,6 +274,13 @@ func (b *bridge) End(fc *flow.Conn) {
 	}
 	if c.TLS != nil && !c.TLS.Decrypted {
 		b.totals.Encrypted++
+	}
+	if c.asked && !c.answered && c.half[0].next+c.half[1].next == 0 {
+		if fc.Reset(flow.ToClient) {
+			b.totals.Refused.add(c)
+		} else {
+			b.totals.Unanswered.add(c)
+		}
 	}
 	delete(b.waiting, c)
 	if !c.hidden {

@@ -1,6 +1,8 @@
 package inspect_test
 
 import (
+	"bytes"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,8 @@ import (
 	"github.com/wiretrue/websocket/capture"
 	"github.com/wiretrue/websocket/cmd/internal/flow"
 	"github.com/wiretrue/websocket/cmd/internal/inspect"
+	"github.com/wiretrue/websocket/cmd/internal/packet"
+	"github.com/wiretrue/websocket/cmd/internal/synth"
 )
 
 // What other protocols say to each other is no broken WebSocket.
@@ -61,5 +65,38 @@ func TestTLSHungUpOn(t *testing.T) {
 	f := inspectedBytes(t, pcapOf(t, steps), inspect.Options{}).reports[0].Findings
 	if len(f) != 1 || f[0].Severity != capture.Warning || !strings.Contains(f[0].Mistake, "refuses the server name") {
 		t.Errorf("found %+v", f)
+	}
+}
+
+// A connection that was never open is counted, with whom it was to.
+func TestNeverOpen(t *testing.T) {
+	t.Parallel()
+	var file bytes.Buffer
+	w := synth.NewWriter(&file)
+	refused := w.Conn(clientAddr, serverAddr)
+	refused.Segment(flow.ToServer, packet.SYN, nil)
+	refused.RST(flow.ToClient)
+	w.Conn(netip.MustParseAddrPort("10.0.0.1:40001"), netip.MustParseAddrPort("10.0.0.3:443")).Segment(flow.ToServer, packet.SYN, nil)
+	w.Conn(netip.MustParseAddrPort("10.0.0.1:40002"), netip.MustParseAddrPort("10.0.0.4:443")).Segment(flow.ToServer, packet.SYN, nil)
+	open := w.Conn(netip.MustParseAddrPort("10.0.0.1:40003"), serverAddr)
+	open.Open()
+	open.RST(flow.ToClient)
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	src, err := packet.NewReader(&file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := inspect.New(inspect.Options{}, newCollector())
+	if err := i.Run(src, nil); err != nil {
+		t.Fatal(err)
+	}
+	got := i.Totals()
+	if want := (inspect.Failed{Conns: 1, Server: serverAddr}); got.Refused != want {
+		t.Errorf("refused: %v", got.Refused)
+	}
+	if want := (inspect.Failed{Conns: 2, Server: netip.MustParseAddrPort("10.0.0.3:443")}); got.Unanswered != want {
+		t.Errorf("unanswered: %v", got.Unanswered)
 	}
 }

@@ -167,6 +167,9 @@ func (a *Analyser) endSide(s *side, m mark, how How) bool {
 			a.numbers.quiet(peer.role, m.at, false)
 		}
 	}
+	if client := &a.sides[wire.Client]; s.role == wire.Server && how != Stopped && client.state == stateTLS {
+		a.tlsOnPlainPort(client)
+	}
 	var broken rfc.Set
 	if first && how != Stopped && a.witness != nil && s.based {
 		broken = a.witness.End(s.role)

@@ -183,6 +183,7 @@ func TestFindings(t *testing.T) {
 			{"6455-9.1-extension-offered", capture.Error, capture.Server, `"permessage-deflate", and none was offered`}}},
 		{"TLS to a plain port", capture.Options{}, `0 client 160301 00c8 01 0000c4 0303
 			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0`, []wanted{{"9112-2.1-request-syntax", capture.Error, capture.Client, "TLS was spoken to a plain port"}}},
+		{"TLS that is reset", capture.Options{}, "0 client 160301 00c8 01 0000c4 0303\n0.1 server rst", []wanted{{"9112-2.1-request-syntax", capture.Warning, capture.Client, "refuses the server name"}}},
 		{"plain HTTP to a TLS port", capture.Options{}, asks + "\n0.1 server 150303 0002 0246\n0.2 server fin", []wanted{{"9112-2.1-response-syntax", capture.Error, capture.Client, "plain HTTP was spoken to a TLS port"}}},
 		{"HTTP/2 by ALPN", capture.Options{TLS: true}, "0 server net tls h2\n" + strings.Replace(asks, "0 ", "0.1 ", 1) + "\n0.2 server http HTTP/1.1 400 Bad Request | Content-Length: 0",
 			[]wanted{{switching, capture.Error, capture.Client, ""}, {"capture-http2-by-alpn", capture.Error, capture.Client, "h2"}}},
@@ -312,6 +313,10 @@ func TestFindings(t *testing.T) {
 			steps := scene(t, tt.scene)
 			all, report := records(tt.options, steps, nil)
 			var got []*capture.Finding
+			over := slices.IndexFunc(all, func(r capture.Record) bool { return r.Kind == capture.KindEnding })
+			if i := slices.IndexFunc(all[over:], func(r capture.Record) bool { return r.Finding != nil }); i > 0 {
+				t.Errorf("%s is told behind the end", all[over+i].Finding.ID)
+			}
 			for _, r := range all {
 				if f := r.Finding; f != nil && f.ID != "6455-5.5.3-pong-answers-ping" {
 					got = append(got, f)

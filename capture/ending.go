@@ -287,6 +287,7 @@ func (a *Analyser) flushSide(s *side, m mark) {
 // noResponse ends the exchanges that the server left without a response.
 func (a *Analyser) noResponse(m mark) {
 	client := &a.sides[wire.Client]
+	a.missServer()
 	if client.state == stateWaiting && client.heldBytes > 0 && a.peer(client).lossy {
 		a.assumeOpen(m)
 		return
@@ -297,6 +298,15 @@ func (a *Analyser) noResponse(m mark) {
 		a.tellExchange(ex, m, Client)
 	}
 	a.exchanges = nil
+}
+
+// missServer notes that the capture lacks the server's side, if not even its
+// SYN is in it.
+func (a *Analyser) missServer() {
+	server := &a.sides[wire.Server]
+	if n := &a.net; (n.opened || n.middle) && !n.established && !server.seen {
+		server.lossy = true
+	}
 }
 
 // explainSilence says who ended TCP before there was a response to an upgrade,
@@ -393,7 +403,7 @@ func (a *Analyser) ending() (e Ending) {
 	if end.first != nil {
 		e.Code, e.Reason = end.first.Code, end.first.Reason
 	}
-	e.Client, e.Server = viewOf(end.closes[wire.Server]), viewOf(end.closes[wire.Client])
+	e.Client, e.Server = a.viewOf(wire.Client), a.viewOf(wire.Server)
 	a.weigh(&e)
 	if e.How != Abnormal {
 		e.Proxy = "" // a Close passes through it
@@ -436,11 +446,16 @@ func (a *Analyser) largeBefore() largeData {
 	return l
 }
 
-func viewOf(c *Close) *View {
-	if c == nil {
-		return &View{Code: rfc.AbnormalClosure}
+// viewOf returns what a side's program was told; nil: what came to it is not
+// all known.
+func (a *Analyser) viewOf(role wire.Role) *View {
+	switch c := a.end.closes[role.Peer()]; {
+	case c != nil:
+		return &View{Code: c.Code, Reason: c.Reason}
+	case a.sides[role.Peer()].state != stateFrames && a.end.first != nil:
+		return nil
 	}
-	return &View{Code: c.Code, Reason: c.Reason}
+	return &View{Code: rfc.AbnormalClosure}
 }
 
 // weigh sets the silences before the end, and matches them against the timeouts
@@ -579,7 +594,7 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		return "The bytes stop here; the connection may go on."
 	}
 	after := duration.Words(e.Silence) + " after the last frame"
-	if a.end.quiet.Equal(a.numbers.opened) {
+	if a.openSeen() && a.end.quiet.Equal(a.numbers.opened) {
 		after = duration.Words(e.Silence) + " after the handshake"
 	}
 	var w string
@@ -590,7 +605,11 @@ func (a *Analyser) wordsOf(e *Ending) string {
 			w = fmt.Sprintf("Closed by %s with %v (%s), %s; the other side answered.", the(e.Began), e.Code, quoteShort(e.Reason), after)
 		}
 	case HalfClosed:
-		w = fmt.Sprintf("%s closed with %v, %s; its Close was not answered.", capital(the(e.Began)), e.Code, after)
+		answer := "its Close was not answered"
+		if e.Client == nil || e.Server == nil {
+			answer = "the capture does not have all that might answer its Close"
+		}
+		w = fmt.Sprintf("%s closed with %v, %s; %s.", capital(the(e.Began)), e.Code, after, answer)
 	default:
 		what := "ended TCP"
 		if e.Reset == e.Began {
@@ -609,9 +628,15 @@ func (a *Analyser) wordsOf(e *Ending) string {
 	if f := a.calledFor(e); f != nil {
 		w += fmt.Sprintf(" Frame #%d of %s called for that: %s.", f.Frame, the(f.From), f.Name)
 	}
-	if e.Client.Code != e.Server.Code {
+	switch {
+	case e.Client == nil && e.Server == nil:
+	case e.Client == nil:
+		w += fmt.Sprintf(" The server's program is told %v.", e.Server.Code)
+	case e.Server == nil:
+		w += fmt.Sprintf(" The client's program is told %v.", e.Client.Code)
+	case e.Client.Code != e.Server.Code:
 		w += fmt.Sprintf(" The client's program is told %v, the server's %v.", e.Client.Code, e.Server.Code)
-	} else {
+	default:
 		w += fmt.Sprintf(" Both programs are told %v.", e.Client.Code)
 	}
 	return w

@@ -148,6 +148,24 @@ func TestFindings(t *testing.T) {
 		{"no response but a reset", capture.Options{}, asks + "\n0.25 server rst", []wanted{{switching, capture.Error, capture.Server, "wants TLS"}}},
 		{"no response in time", capture.Options{}, asks + "\n10 client fin\n10.3 server fin", []wanted{{switching, capture.Error, capture.Unknown, "no response for 10s, when the client ended TCP"}}},
 		{"no response that the capture has", capture.Options{}, asks + "\n1 server gap 100\n10 client fin\n10.3 server fin", nil},
+		{"a capture of the client alone", capture.Options{}, "0 client net opened\n" + asks + `
+			0.2 client 81 85 37fa213d "Hello"^37fa213d
+			1 client 88 82 01020304 03e8^01020304
+			1.1 client fin`, nil},
+		{"a capture of the server alone", capture.Options{}, `0 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: yA9O5xGLp8SbwCV//OepMPw7pEI=
+			0.2 server 81 05 "Hello"
+			1 server 88 02 03e8
+			1.1 server fin`, nil},
+		{"a request that the capture has the beginning of", capture.Options{}, `0 client net opened
+			0 server net established
+			0 client "GET /chat HTTP/1.1\r\nHost: a"
+			0 client gap 100
+			0 server switch
+			1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.1 client 81 86 a1b2c3d4 "World!"^a1b2c3d4
+			1.2 client 88 82 01020305 03e8^01020305
+			1.3 server 88 02 03e8
+			1.4 server fin`, nil},
 		{"no response yet", capture.Options{}, asks, nil},
 		{"401", capture.Options{}, refused("401 Unauthorized"), []wanted{{switching, capture.Error, capture.Client, "credentials"}}},
 		{"403", capture.Options{}, refused("403 Forbidden"), []wanted{{switching, capture.Error, capture.Unknown, "does not allow this client"}}},
@@ -376,6 +394,7 @@ func TestEndings(t *testing.T) {
 		{"unanswered", "1 server 88 02 03e9\n1.1 client rst", "unanswered server 1001 1001 1006", "its Close was not answered"},
 		{"unmasked", "1 client 81 02 6869\n1.1 server 88 02 03ea\n1.2 client 88 82 01020304 03ea^01020304\n1.3 server fin", "clean server 1002 1002 1002", "Frame #1 of the client called for that: ClientMustMask. Both"},
 		{"another code than the fault's", "1 client 81 02 6869\n1.1 server 88 02 03e9\n1.2 client 88 82 01020304 03e9^01020304\n1.3 server fin", "clean server 1001 1001 1001", "the other side answered. Both"},
+		{"unanswered for want of bytes", "1 server 88 02 03e9\n1.1 client gap 8\n1.2 client fin", "unanswered server 1001 1001 0", "the capture does not have all that might answer its Close. The client's program is told 1001"},
 		{"inside a frame", "1 server 82 05 6162\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"abnormal", "1 client 82 80 01020304\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"going", "1 client 82 80 01020304\n2 client stopped\n2 server stopped", "going  0 0 0", "may go on"},

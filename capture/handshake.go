@@ -221,6 +221,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	case client.state == stateWaiting:
 		a.enterFrames(client)
 	case ex.Method == "": // its request was not seen; neither is where it ends
+		client.lossy = true
 		client.state = stateFresh
 		client.head = client.head[:0]
 	}
@@ -262,6 +263,7 @@ func (a *Analyser) openUnseen(m mark) {
 // assumeOpen takes it for granted that the request was, whose answer the
 // capture does not have.
 func (a *Analyser) assumeOpen(m mark) {
+	a.missServer()
 	if a.witness == nil {
 		a.openWitness(m)
 		a.deflate = len(a.exchanges) == 0 || offersDeflate(a.exchanges[len(a.exchanges)-1])

@@ -199,7 +199,7 @@ func (t *Telling) handshake(r *capture.Record) {
 	t.field("subprotocols offered", short(strings.Join(h.Subprotocols, ", "), 100))
 	t.field("extensions offered", short(strings.Join(h.Offered, ", "), 100))
 	if h.Status == 0 {
-		t.more("no response")
+		t.more("no response in the capture")
 		return
 	}
 	took := ""

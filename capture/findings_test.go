@@ -386,6 +386,7 @@ func TestEndings(t *testing.T) {
 			1.2 server 88 05 "\x03\xe8bye"
 			1.3 server fin
 			1.4 client fin`, "clean client 1000 1000 1000", `Closed by the client with 1000 Normal Closure ("bye"), 990ms after the handshake; the other side answered. Both programs are told 1000`},
+		{"answered behind other frames", "1 client 88 82 01020304 03e8^01020304\n1.1 server 81 02 6869\n1.2 server 88 02 03e8\n1.3 server fin", "clean client 1000 1000 1000", "990ms after the handshake"},
 		{"both at once", `1 client 88 82 01020304 03e8^01020304
 			1 server 88 02 03e9
 			1.3 server fin

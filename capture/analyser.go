@@ -186,6 +186,7 @@ type side struct {
 	offset int64 // of the next byte, in the stream
 	seen   bool  // bytes have come
 	ended  How   // "": it has not
+	ending end   // to be told
 
 	// HTTP.
 	head      []byte

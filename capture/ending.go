@@ -76,6 +76,7 @@ type endState struct {
 	largest  [2]largeData // of each side's frames and messages
 	began    Party
 	begun    mark
+	refusal  string // the status of the last response that refused an upgrade; "": there was none
 	first    *Close // the first Close frame
 	closes   [2]*Close
 	answered time.Time
@@ -160,13 +161,24 @@ func (a *Analyser) endSide(s *side, m mark, how How) bool {
 			return false
 		}
 		s.ended = how
+		peer := a.peer(s)
+		a.numbers.quiet(s.role, m.at, peer.ended != "")
+		if how == RST && peer.ended == "" { // it ends both
+			a.numbers.quiet(peer.role, m.at, false)
+		}
+	}
+	if client := &a.sides[wire.Client]; s.role == wire.Server && how != Stopped && client.state == stateTLS {
+		a.tlsOnPlainPort(client)
 	}
 	var broken rfc.Set
 	if first && how != Stopped && a.witness != nil && s.based {
 		broken = a.witness.End(s.role)
 		a.beginEnding(s.party(), m)
 	}
-	a.emit(KindEnd, m, s.party(), Record{End: &End{How: how, Stream: s.offset}})
+	a.endHeld()
+	if s.ending = (end{m, how}); s.role == wire.Server || len(a.exchanges) == 0 {
+		a.tellEnd(s)
+	}
 	for rule := range broken.All() {
 		if a.unsure(rule, s) {
 			continue
@@ -184,6 +196,27 @@ func (a *Analyser) endSide(s *side, m mark, how How) bool {
 		a.conclude(m)
 	}
 	return true
+}
+
+// end is how a side ended, until it is told.
+type end struct {
+	mark
+	how How // "": there is nothing to tell
+}
+
+// tellEnd tells the end of a side.
+func (a *Analyser) tellEnd(s *side) {
+	e := s.ending
+	s.ending = end{}
+	a.emit(KindEnd, e.mark, s.party(), Record{End: &End{How: e.how, Stream: s.offset}})
+}
+
+// endHeld tells the end of the client that came before the response to its
+// request, which is told when that is known.
+func (a *Analyser) endHeld() {
+	if client := &a.sides[wire.Client]; client.ending.how != "" && len(a.exchanges) == 0 {
+		a.tellEnd(client)
+	}
 }
 
 // unsure reports whether missing bytes may hold what the rule asks for, or the
@@ -254,21 +287,31 @@ func (a *Analyser) flushSide(s *side, m mark) {
 // noResponse ends the exchanges that the server left without a response.
 func (a *Analyser) noResponse(m mark) {
 	client := &a.sides[wire.Client]
+	a.missServer()
 	if client.state == stateWaiting && client.heldBytes > 0 && a.peer(client).lossy {
 		a.assumeOpen(m)
 		return
 	}
 	for _, ex := range a.exchanges {
 		ex.Cut = true
-		a.explainSilence(ex, m)
+		a.explainSilence(ex)
 		a.tellExchange(ex, m, Client)
 	}
 	a.exchanges = nil
 }
 
+// missServer notes that the capture lacks the server's side, if not even its
+// SYN is in it.
+func (a *Analyser) missServer() {
+	server := &a.sides[wire.Server]
+	if n := &a.net; (n.opened || n.middle) && !n.established && !server.seen {
+		server.lossy = true
+	}
+}
+
 // explainSilence says who ended TCP before there was a response to an upgrade,
 // if the request was one that deserved it and the capture has all there was.
-func (a *Analyser) explainSilence(ex *exchange, m mark) {
+func (a *Analyser) explainSilence(ex *exchange) {
 	server := &a.sides[wire.Server]
 	if !ex.upgrade || ex.responded || ex.broken.Fatal() != 0 || server.lossy || len(server.head) > 0 || a.end.tcp.at.IsZero() {
 		return
@@ -281,7 +324,7 @@ func (a *Analyser) explainSilence(ex *exchange, m mark) {
 		f.Mistake = "the client's patience ended, or its program did"
 		f.Do = "Look at what the server did with the request in that time; allow for it in the client's timeout."
 	}
-	f.At, f.Packet, f.From = m.at, m.packet, a.end.tcpBy
+	f.At, f.Packet, f.From = a.end.tcp.at, a.end.tcp.packet, a.end.tcpBy
 	ex.broken.Add(f.Rule)
 	ex.findings = append(ex.findings, f)
 }
@@ -314,6 +357,7 @@ func (a *Analyser) conclude(m mark) {
 	}
 	a.end.told = true
 	a.noResponse(m)
+	a.endHeld()
 	e := a.ending()
 	a.ended = &e
 	if e.How != Going && e.How != Never {
@@ -359,7 +403,7 @@ func (a *Analyser) ending() (e Ending) {
 	if end.first != nil {
 		e.Code, e.Reason = end.first.Code, end.first.Reason
 	}
-	e.Client, e.Server = viewOf(end.closes[wire.Server]), viewOf(end.closes[wire.Client])
+	e.Client, e.Server = a.viewOf(wire.Client), a.viewOf(wire.Server)
 	a.weigh(&e)
 	if e.How != Abnormal {
 		e.Proxy = "" // a Close passes through it
@@ -402,11 +446,16 @@ func (a *Analyser) largeBefore() largeData {
 	return l
 }
 
-func viewOf(c *Close) *View {
-	if c == nil {
-		return &View{Code: rfc.AbnormalClosure}
+// viewOf returns what a side's program was told; nil: what came to it is not
+// all known.
+func (a *Analyser) viewOf(role wire.Role) *View {
+	switch c := a.end.closes[role.Peer()]; {
+	case c != nil:
+		return &View{Code: c.Code, Reason: c.Reason}
+	case a.sides[role.Peer()].state != stateFrames && a.end.first != nil:
+		return nil
 	}
-	return &View{Code: c.Code, Reason: c.Reason}
+	return &View{Code: rfc.AbnormalClosure}
 }
 
 // weigh sets the silences before the end, and matches them against the timeouts
@@ -509,7 +558,7 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 		if l.at.After(a.end.begun.at) {
 			when = "and was still on its way when the end began"
 		}
-		f := found("capture-close-after-large-message", Unknown, "a %v of %d bytes from %s %s, %s", l.kind, l.size, the(e.LargeFrom), which, when)
+		f := found("capture-close-after-large-message", Unknown, "a %v of %s from %s %s, %s", l.kind, count(int(min(l.size, 1<<62)), "byte"), the(e.LargeFrom), which, when)
 		f.From, f.Frame = e.LargeFrom, l.number
 		if e.Code == rfc.MessageTooBig {
 			f.Confidence = 0.95
@@ -524,19 +573,30 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 func (a *Analyser) wordsOf(e *Ending) string {
 	switch e.How {
 	case Refused:
-		if a.witness != nil {
+		switch {
+		case a.witness != nil:
 			return "The client did not take the server's answer, and ended TCP."
+		case a.end.refusal == "":
+			return "The upgrade was not granted: there is no response."
 		}
-		return "The upgrade was not granted."
+		return "The upgrade was not granted: the server answered " + a.end.refusal + "."
 	case Never:
-		if a.net.encrypted {
+		switch {
+		case a.net.encrypted:
 			return "What went on inside TLS is not known."
+		case a.net.opened && !a.net.established && e.Reset == Server:
+			return "The server refused the TCP connection: nothing listens on this port, or a firewall says so."
+		case a.net.opened && !a.net.established:
+			return "The TCP connection was never open."
 		}
 		return "Nothing on this connection opened a WebSocket."
 	case Going:
 		return "The bytes stop here; the connection may go on."
 	}
-	after := fmt.Sprintf("%s after the last frame", duration.Words(e.Silence))
+	after := duration.Words(e.Silence) + " after the last frame"
+	if a.openSeen() && a.end.quiet.Equal(a.numbers.opened) {
+		after = duration.Words(e.Silence) + " after the handshake"
+	}
 	var w string
 	switch e.How {
 	case Clean:
@@ -545,7 +605,11 @@ func (a *Analyser) wordsOf(e *Ending) string {
 			w = fmt.Sprintf("Closed by %s with %v (%s), %s; the other side answered.", the(e.Began), e.Code, quoteShort(e.Reason), after)
 		}
 	case HalfClosed:
-		w = fmt.Sprintf("%s closed with %v, %s; its Close was not answered.", capital(the(e.Began)), e.Code, after)
+		answer := "its Close was not answered"
+		if e.Client == nil || e.Server == nil {
+			answer = "the capture does not have all that might answer its Close"
+		}
+		w = fmt.Sprintf("%s closed with %v, %s; %s.", capital(the(e.Began)), e.Code, after, answer)
 	default:
 		what := "ended TCP"
 		if e.Reset == e.Began {
@@ -561,12 +625,36 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		}
 		w = fmt.Sprintf("%s %s without a Close, %s.", capital(who), what, after)
 	}
-	if e.Client.Code != e.Server.Code {
+	if f := a.calledFor(e); f != nil {
+		w += fmt.Sprintf(" Frame #%d of %s called for that: %s.", f.Frame, the(f.From), f.Name)
+	}
+	switch {
+	case e.Client == nil && e.Server == nil:
+	case e.Client == nil:
+		w += fmt.Sprintf(" The server's program is told %v.", e.Server.Code)
+	case e.Server == nil:
+		w += fmt.Sprintf(" The client's program is told %v.", e.Client.Code)
+	case e.Client.Code != e.Server.Code:
 		w += fmt.Sprintf(" The client's program is told %v, the server's %v.", e.Client.Code, e.Server.Code)
-	} else {
+	default:
 		w += fmt.Sprintf(" Both programs are told %v.", e.Client.Code)
 	}
 	return w
+}
+
+// calledFor returns the finding for which an endpoint closes with the code of
+// the first Close, or nil.
+func (a *Analyser) calledFor(e *Ending) *Finding {
+	if a.noted == nil || a.end.first == nil {
+		return nil
+	}
+	for i := range a.noted.findings {
+		f := &a.noted.findings[i]
+		if f.Rule != 0 && f.Frame > 0 && f.Frame < a.end.first.Frame && f.From != e.Began && f.Rule.Info().Code == e.Code {
+			return f
+		}
+	}
+	return nil
 }
 
 func the(p Party) string {

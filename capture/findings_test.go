@@ -148,6 +148,24 @@ func TestFindings(t *testing.T) {
 		{"no response but a reset", capture.Options{}, asks + "\n0.25 server rst", []wanted{{switching, capture.Error, capture.Server, "wants TLS"}}},
 		{"no response in time", capture.Options{}, asks + "\n10 client fin\n10.3 server fin", []wanted{{switching, capture.Error, capture.Unknown, "no response for 10s, when the client ended TCP"}}},
 		{"no response that the capture has", capture.Options{}, asks + "\n1 server gap 100\n10 client fin\n10.3 server fin", nil},
+		{"a capture of the client alone", capture.Options{}, "0 client net opened\n" + asks + `
+			0.2 client 81 85 37fa213d "Hello"^37fa213d
+			1 client 88 82 01020304 03e8^01020304
+			1.1 client fin`, nil},
+		{"a capture of the server alone", capture.Options{}, `0 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: yA9O5xGLp8SbwCV//OepMPw7pEI=
+			0.2 server 81 05 "Hello"
+			1 server 88 02 03e8
+			1.1 server fin`, nil},
+		{"a request that the capture has the beginning of", capture.Options{}, `0 client net opened
+			0 server net established
+			0 client "GET /chat HTTP/1.1\r\nHost: a"
+			0 client gap 100
+			0 server switch
+			1 client 81 8f 01020304 "Hello, somebody"^01020304
+			1.1 client 81 86 a1b2c3d4 "World!"^a1b2c3d4
+			1.2 client 88 82 01020305 03e8^01020305
+			1.3 server 88 02 03e8
+			1.4 server fin`, nil},
 		{"no response yet", capture.Options{}, asks, nil},
 		{"401", capture.Options{}, refused("401 Unauthorized"), []wanted{{switching, capture.Error, capture.Client, "credentials"}}},
 		{"403", capture.Options{}, refused("403 Forbidden"), []wanted{{switching, capture.Error, capture.Unknown, "does not allow this client"}}},
@@ -155,6 +173,12 @@ func TestFindings(t *testing.T) {
 			[]wanted{{"6455-10.2-origin-allowed", capture.Warning, capture.Client, "https://b.example"}, {switching, capture.Error, capture.Unknown, "is not that of the host"}}},
 		{"404", capture.Options{}, refused("404 Not Found"), []wanted{{switching, capture.Error, capture.Unknown, "nothing is at this path"}}},
 		{"426", capture.Options{}, refused("426 Upgrade Required", "Sec-WebSocket-Version: 13"), []wanted{{switching, capture.Error, capture.Client, "another version"}}},
+		{"426 through a proxy that removed Upgrade", capture.Options{}, refused("426 Upgrade Required", "Server: nginx"), []wanted{
+			{"6455-4.4-versions-listed", capture.Error, capture.Between, "an Upgrade that the server did not see"},
+			{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"}}},
+		{"426 for want of an Upgrade", capture.Options{}, strings.Replace(refused("426 Upgrade Required"), " | Upgrade: websocket", "", 1), []wanted{
+			{"6455-4.1-request-upgrade", capture.Error, capture.Client, "the client wrote it so, or something between"},
+			{switching, capture.Error, capture.Client, "proxy_set_header Upgrade"}}},
 		{"502", capture.Options{}, refused("502 Bad Gateway"), []wanted{{switching, capture.Error, capture.Between, "a gateway got no good answer"}}},
 		{"a status that nobody knows", capture.Options{}, refused("599 ?"), []wanted{{switching, capture.Error, capture.Server, "the server failed"}}},
 		{"hop-by-hop headers removed", capture.Options{}, `0 client http GET /chat HTTP/1.1 | Host: a.example | Via: 1.1 proxy | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
@@ -165,8 +189,19 @@ func TestFindings(t *testing.T) {
 			{"6455-4.1-request-connection", capture.Error, capture.Between, "removed or changed the hop-by-hop headers"},
 			{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"},
 		}},
+		{"hop-by-hop headers removed without a trace", capture.Options{}, `0 client http GET /chat HTTP/1.1 | Host: a.example | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
+			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0
+			0.2 server fin
+			0.3 client fin`, []wanted{
+			{"6455-4.1-request-upgrade", capture.Error, capture.Between, "removed or changed the hop-by-hop headers"},
+			{"6455-4.1-request-connection", capture.Error, capture.Between, "removed or changed the hop-by-hop headers"},
+			{switching, capture.Error, capture.Between, "proxy_set_header Upgrade"},
+		}},
+		{"an extension where none was offered", capture.Options{}, through("Sec-WebSocket-Extensions: permessage-deflate"), []wanted{
+			{"6455-9.1-extension-offered", capture.Error, capture.Server, `"permessage-deflate", and none was offered`}}},
 		{"TLS to a plain port", capture.Options{}, `0 client 160301 00c8 01 0000c4 0303
 			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0`, []wanted{{"9112-2.1-request-syntax", capture.Error, capture.Client, "TLS was spoken to a plain port"}}},
+		{"TLS that is reset", capture.Options{}, "0 client 160301 00c8 01 0000c4 0303\n0.1 server rst", []wanted{{"9112-2.1-request-syntax", capture.Warning, capture.Client, "refuses the server name"}}},
 		{"plain HTTP to a TLS port", capture.Options{}, asks + "\n0.1 server 150303 0002 0246\n0.2 server fin", []wanted{{"9112-2.1-response-syntax", capture.Error, capture.Client, "plain HTTP was spoken to a TLS port"}}},
 		{"HTTP/2 by ALPN", capture.Options{TLS: true}, "0 server net tls h2\n" + strings.Replace(asks, "0 ", "0.1 ", 1) + "\n0.2 server http HTTP/1.1 400 Bad Request | Content-Length: 0",
 			[]wanted{{switching, capture.Error, capture.Client, ""}, {"capture-http2-by-alpn", capture.Error, capture.Client, "h2"}}},
@@ -271,6 +306,8 @@ func TestFindings(t *testing.T) {
 		// Stalls.
 		{"retransmissions", capture.Options{}, upgraded + strings.Repeat("1 server net retransmission 1400\n", 3), []wanted{{"capture-retransmissions", capture.Note, capture.Between, "3 retransmissions of the server, 4200 bytes"}}},
 		{"a closed window", capture.Options{}, upgraded + "1 client net zero-window\n4 client net window-open 3s", []wanted{{"capture-zero-window", capture.Warning, capture.Client, "1 time, for 3s together"}}},
+		{"a window that was closed for a moment", capture.Options{}, upgraded + "1 client net zero-window\n1.01 client net window-open 10ms", nil},
+		{"a window that stays closed", capture.Options{}, upgraded + "1 client net zero-window\n1.01 client net window-open 10ms\n2 client net zero-window", []wanted{{"capture-zero-window", capture.Warning, capture.Client, "2 times, and not again the last time"}}},
 		{"a ping behind a large frame", capture.Options{}, upgraded + `1 client 82 ff 0000000000011170 01020304 "a"*35000
 			1.2 server 89 01 "1"
 			2 client "a"*35000
@@ -294,6 +331,10 @@ func TestFindings(t *testing.T) {
 			steps := scene(t, tt.scene)
 			all, report := records(tt.options, steps, nil)
 			var got []*capture.Finding
+			over := slices.IndexFunc(all, func(r capture.Record) bool { return r.Kind == capture.KindEnding })
+			if i := slices.IndexFunc(all[over:], func(r capture.Record) bool { return r.Finding != nil }); i > 0 {
+				t.Errorf("%s is told behind the end", all[over+i].Finding.ID)
+			}
 			for _, r := range all {
 				if f := r.Finding; f != nil && f.ID != "6455-5.5.3-pong-answers-ping" {
 					got = append(got, f)
@@ -344,13 +385,17 @@ func TestEndings(t *testing.T) {
 		{"clean", `1 client 88 85 01020304 "\x03\xe8bye"^01020304
 			1.2 server 88 05 "\x03\xe8bye"
 			1.3 server fin
-			1.4 client fin`, "clean client 1000 1000 1000", `Closed by the client with 1000 Normal Closure ("bye"), 990ms after the last frame; the other side answered. Both programs are told 1000`},
+			1.4 client fin`, "clean client 1000 1000 1000", `Closed by the client with 1000 Normal Closure ("bye"), 990ms after the handshake; the other side answered. Both programs are told 1000`},
+		{"answered behind other frames", "1 client 88 82 01020304 03e8^01020304\n1.1 server 81 02 6869\n1.2 server 88 02 03e8\n1.3 server fin", "clean client 1000 1000 1000", "990ms after the handshake"},
 		{"both at once", `1 client 88 82 01020304 03e8^01020304
 			1 server 88 02 03e9
 			1.3 server fin
 			1.4 client fin`, "clean client 1000 1001 1000", "The client's program is told 1001"},
 		{"no code", "1 server 88 00\n1.1 client 88 80 01020304\n1.2 server fin\n1.3 client fin", "clean server 1005 1005 1005", "1005"},
 		{"unanswered", "1 server 88 02 03e9\n1.1 client rst", "unanswered server 1001 1001 1006", "its Close was not answered"},
+		{"unmasked", "1 client 81 02 6869\n1.1 server 88 02 03ea\n1.2 client 88 82 01020304 03ea^01020304\n1.3 server fin", "clean server 1002 1002 1002", "Frame #1 of the client called for that: ClientMustMask. Both"},
+		{"another code than the fault's", "1 client 81 02 6869\n1.1 server 88 02 03e9\n1.2 client 88 82 01020304 03e9^01020304\n1.3 server fin", "clean server 1001 1001 1001", "the other side answered. Both"},
+		{"unanswered for want of bytes", "1 server 88 02 03e9\n1.1 client gap 8\n1.2 client fin", "unanswered server 1001 1001 0", "the capture does not have all that might answer its Close. The client's program is told 1001"},
 		{"inside a frame", "1 server 82 05 6162\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"abnormal", "1 client 82 80 01020304\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"going", "1 client 82 80 01020304\n2 client stopped\n2 server stopped", "going  0 0 0", "may go on"},
@@ -371,14 +416,42 @@ func TestEndings(t *testing.T) {
 	for _, tt := range []struct {
 		how   capture.Outcome
 		scene string
+		words string
 	}{
-		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade\n0.2 client rst"},
-		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin"},
-		{capture.Never, "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin"},
+		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade\n0.2 client rst", "did not take the server's answer"},
+		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin", "not granted: the server answered 404 Not Found."},
+		{capture.Refused, asks + "\n5 client fin\n5.1 server fin", "not granted: there is no response."},
+		{capture.Never, "0 client net opened\n0.1 server rst", "The server refused the TCP connection"},
+		{capture.Never, "0 client net opened\n9 client timeout\n9 server timeout", "was never open"},
+		{capture.Never, "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin", "opened a WebSocket"},
 	} {
-		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how {
-			t.Errorf("ended %s, want %s", report.Ending.How, tt.how)
+		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how || !strings.Contains(report.Ending.Words, tt.words) {
+			t.Errorf("ended %s: %s, want %s: %s", report.Ending.How, report.Ending.Words, tt.how, tt.words)
 		}
+	}
+}
+
+// A client that gives up before there is a response is told behind its
+// request, and the silence before an end is one.
+func TestOrderOfAnEarlyEnd(t *testing.T) {
+	t.Parallel()
+	all, report := records(capture.Options{}, scene(t, asks+"\n5 client fin\n5.1 server fin"), nil)
+	var last time.Time
+	for _, r := range all {
+		at := r.At
+		if r.Handshake != nil {
+			at = r.Handshake.Requested
+		}
+		if at.Before(last) {
+			t.Errorf("%s at %v is told behind %v", r.Kind, at.Sub(start), last.Sub(start))
+		}
+		last = at
+	}
+	if report.LongestGap != 5*time.Second || report.Client.LongestIdle != 5*time.Second {
+		t.Errorf("the longest silences are %v and %v", report.LongestGap, report.Client.LongestIdle)
+	}
+	if kinds := len(all); kinds != 5 { // the handshake, its finding, two ends, the ending
+		t.Errorf("%d records", kinds)
 	}
 }
 

@@ -313,7 +313,7 @@ func (a *Analyser) endFrame(s *side, m mark) {
 	if !f.Header.Opcode.Control() {
 		a.noteSize(s, f.Header.Length, oneFrame)
 	}
-	if f.Header.Opcode != frame.Close {
+	if f.Header.Opcode != frame.Close && a.end.began == "" {
 		a.end.quiet = f.Last
 	}
 }
@@ -343,8 +343,8 @@ func (a *Analyser) onControl(s *side, m mark, ev *wire.Event) {
 	peer := a.peer(s)
 	switch ev.Kind {
 	case wire.Ping:
-		a.end.lastPing = s.frame.First
 		if a.end.began == "" {
+			a.end.lastPing = s.frame.First
 			s.pings.Sent(ev.Data, s.pingSeq)
 			p := pingMark{at: s.frame.First, frame: s.frame.Number}
 			if peer.inFrame && !peer.frame.Header.Opcode.Control() {

@@ -234,7 +234,7 @@ func (g *Gap) skip(n int64) {
 // beginFrames begins to read frames of a side whose handshake was not seen, or
 // behind a gap. at is how many bytes were searched in vain in this try.
 func (a *Analyser) beginFrames(s *side, m mark, at int64, confidence float64, evidence string) {
-	skipped := at
+	skipped, whole := at, !s.lossy
 	s.searched = 0
 	if s.lost != nil {
 		s.lost.skip(at)
@@ -251,7 +251,7 @@ func (a *Analyser) beginFrames(s *side, m mark, at int64, confidence float64, ev
 		a.emit(KindStart, m, s.party(), Record{Start: &Start{
 			As: "frames", Confidence: confidence, Evidence: evidence, Skipped: skipped, Offset: s.offset,
 		}})
-		if a.net.opened && s.role == wire.Client && !a.openSeen() {
+		if whole && a.net.opened && s.role == wire.Client && !a.openSeen() {
 			f := broke(rfc.RequestSyntax, Client, "frames at the beginning of the connection, without an opening handshake")
 			f.From, f.Offset, f.Stream = Client, 0, 0
 			a.find(m, f)

@@ -39,7 +39,7 @@ func (a *Analyser) onRequest(s *side, m mark, r handshake.Request, head []byte) 
 	}
 	for rule := range ex.broken.All() {
 		f := a.inHead(broke(rule, Client, seenInRequest(rule, &r)), Client, fieldOfRequest(rule), head, s.headAt)
-		a.explainRequest(&f, &r)
+		a.explainRequest(&f, &r, ex.broken)
 		ex.findings = append(ex.findings, f)
 	}
 	if ex.upgrade {
@@ -114,6 +114,9 @@ func (a *Analyser) onResponse(s *side, m mark, r handshake.Response, head []byte
 	}
 	if ex.broken.Has(rfc.RequestHTTP11) && r.Status != 101 { // answered as it was asked
 		broken = without(broken, rfc.ResponseHTTP11)
+	}
+	if ex.broken.Has(rfc.RequestHTTP11) || ex.broken.Has(rfc.RequestUpgrade) || ex.broken.Has(rfc.RequestConnection) { // a 426 is about that (RFC 9110 15.5.22)
+		broken = without(broken, rfc.VersionsListed)
 	}
 	ex.broken = ex.broken.Union(broken)
 	for rule := range broken.All() {
@@ -212,11 +215,13 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	a.deflate = ex.Deflate
 	a.agree(ex.params, !ex.Deflate)
 	a.tellExchange(ex, m, Server)
+	a.endHeld()
 	a.enterFrames(s)
 	switch {
 	case client.state == stateWaiting:
 		a.enterFrames(client)
 	case ex.Method == "": // its request was not seen; neither is where it ends
+		client.lossy = true
 		client.state = stateFresh
 		client.head = client.head[:0]
 	}
@@ -258,6 +263,7 @@ func (a *Analyser) openUnseen(m mark) {
 // assumeOpen takes it for granted that the request was, whose answer the
 // capture does not have.
 func (a *Analyser) assumeOpen(m mark) {
+	a.missServer()
 	if a.witness == nil {
 		a.openWitness(m)
 		a.deflate = len(a.exchanges) == 0 || offersDeflate(a.exchanges[len(a.exchanges)-1])

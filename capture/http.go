@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -252,6 +253,7 @@ func (a *Analyser) endBody(s *side, m mark) {
 func (a *Analyser) endExchange(ex *exchange, m mark) {
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
 	a.tellExchange(ex, m, Server)
+	a.endHeld()
 	client := &a.sides[wire.Client]
 	if client.state == stateWaiting && !ex.granted && ex.upgrade {
 		client.state = stateHead
@@ -265,6 +267,9 @@ func (a *Analyser) tellExchange(ex *exchange, m mark, from Party) {
 	if ex.upgrade || ex.granted {
 		h := &ex.Handshake
 		a.numbers.handshakes++
+		if !ex.granted && ex.responded {
+			a.end.refusal = strings.TrimSpace(fmt.Sprintf("%d %s", ex.Status, excerptOf([]byte(ex.Reason), 40)))
+		}
 		for r := range ex.broken.All() {
 			h.Broken = append(h.Broken, r.String())
 		}
@@ -274,6 +279,9 @@ func (a *Analyser) tellExchange(ex *exchange, m mark, from Party) {
 		a.emit(KindHTTP, m, from, Record{HTTP: &ex.Exchange})
 	}
 	for _, f := range ex.findings {
+		if !ex.upgrade && !ex.granted && !ex.GotTLS && f.Rule != 0 {
+			f.Severity = Note // it may be another protocol's, and no WebSocket failed by it
+		}
 		a.find(m, f)
 	}
 	ex.findings = nil
@@ -304,6 +312,7 @@ func (a *Analyser) wait(s *side, m mark, b []byte) int {
 func (a *Analyser) foreignRequest(s *side, m mark, b []byte) {
 	b = notHTTP(s.role, b)
 	f := broke(rfc.RequestSyntax, Client, "bytes that are no HTTP where a request should begin")
+	f.Severity = Note // in a capture that has other protocols, too
 	f.From, f.Offset, f.Stream, f.Bytes = Client, 0, s.offset, append(Hex(nil), b...)
 	a.find(m, f)
 }
@@ -377,6 +386,10 @@ func (a *Analyser) tlsOnPlainPort(s *side) {
 	f := broke(rfc.RequestSyntax, Client, "the beginning of a TLS handshake where the request should begin")
 	f.From, f.Offset, f.Stream, f.Bytes = Client, 0, s.headAt, append(Hex(nil), s.head...)
 	f.Mistake = "TLS was spoken to a plain port"
+	if !a.peer(s).seen {
+		f.Severity = Warning
+		f.Mistake += ", unless who hung up refuses the server name in it"
+	}
 	f.Do = "Connect with ws:// instead of wss://, or to the server's TLS port; behind a proxy that ends TLS, to the proxy."
 	s.head = s.head[:0]
 	a.find(s.headFirst, f)

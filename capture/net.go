@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/wiretrue/websocket/internal/duration"
@@ -9,15 +10,17 @@ import (
 
 // netFacts is what Net has told.
 type netFacts struct {
-	opened    bool // the streams are from the connection's beginning
-	middle    bool // they may begin anywhere
-	tls       bool
-	encrypted bool   // both sides speak TLS, and it was not decrypted
-	alpn      string // what TLS chose by it
+	opened      bool // the streams are from the connection's beginning
+	established bool // the TCP handshake is done
+	middle      bool // they may begin anywhere
+	tls         bool
+	encrypted   bool   // both sides speak TLS, and it was not decrypted
+	alpn        string // what TLS chose by it
 
 	resent  [2]int // retransmissions
 	bytes   [2]int64
 	zero    [2]int // zero windows
+	again   [2]int // of these, that have opened again
 	stalled [2]time.Duration
 }
 
@@ -26,6 +29,8 @@ func (a *Analyser) learn(e *NetEvent) {
 	switch e.Kind {
 	case NetOpened:
 		n.opened = true
+	case NetEstablished:
+		n.established = true
 	case NetMiddle:
 		n.middle = true
 	case NetTLS:
@@ -40,10 +45,15 @@ func (a *Analyser) learn(e *NetEvent) {
 	case NetZeroWindow:
 		n.zero[e.From]++
 	case NetWindowOpen:
+		n.again[e.From]++
 		n.stalled[e.From] += e.Duration
 	}
 	a.emit(KindNet, mark{e.At, e.Packet}, partyOf(e.From), Record{Net: e})
 }
+
+// longStall is how long a side takes no bytes before that is worth a word: a
+// program that was only scheduled late reads on within a fraction of it.
+const longStall = 100 * time.Millisecond
 
 // watchNet looks at the end for what went on below.
 func (a *Analyser) watchNet(m mark) {
@@ -54,8 +64,12 @@ func (a *Analyser) watchNet(m mark) {
 			f.From = partyOf(role)
 			a.find(m, f)
 		}
-		if n := a.net.zero[role]; n > 0 {
+		closed := a.net.zero[role] > a.net.again[role]
+		if n := a.net.zero[role]; closed || a.net.stalled[role] >= longStall {
 			f := found("capture-zero-window", partyOf(role), "%s took no more bytes %s, for %s together", the(partyOf(role)), count(n, "time"), duration.Words(a.net.stalled[role]))
+			if closed {
+				f.Seen = fmt.Sprintf("%s took no more bytes %s, and not again the last time", the(partyOf(role)), count(n, "time"))
+			}
 			f.From = partyOf(role)
 			a.find(m, f)
 		}

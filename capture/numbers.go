@@ -19,7 +19,7 @@ type Report struct {
 	Opening    time.Duration  `json:"opening_ns"`          // from the request's first byte to the response's last
 	Client     Numbers        `json:"client"`              // what the client sent
 	Server     Numbers        `json:"server"`
-	LongestGap time.Duration  `json:"longest_idle_ns"` // the longest time without a byte of either side
+	LongestGap time.Duration  `json:"longest_idle_ns"` // the longest time without a byte of either side, to the first end of one
 	IdleFrom   time.Time      `json:"longest_idle_from,omitzero"`
 	Ending     *Ending        `json:"ending,omitempty"`
 	Findings   []Finding      `json:"findings"`       // the first ones; see Options.Findings
@@ -53,7 +53,7 @@ type Numbers struct {
 	Response    Spread        `json:"response_ns"`     // of its messages with an id in JSON, until the other side's with the same
 	MessageRate float64       `json:"messages_per_s"`  // over the time from the handshake to the last byte
 	ByteRate    float64       `json:"bytes_per_s"`     // likewise
-	LongestIdle time.Duration `json:"longest_idle_ns"` // the longest time without a byte of this side
+	LongestIdle time.Duration `json:"longest_idle_ns"` // the longest time without a byte of this side, to its end
 	Missing     int64         `json:"missing_bytes"`   // in gaps whose size is known
 	Gaps        int           `json:"gaps"`            // of them and of others
 	Skipped     int64         `json:"skipped_bytes"`   // came, and were not understood
@@ -151,6 +151,17 @@ func (n *numbers) bytes(from wire.Role, at time.Time, k int) {
 	}
 	n.lastByte, n.lastOf[from] = later(at, n.lastByte), at
 	s.Bytes += uint64(k)
+}
+
+// quiet counts the silence before the end of a side. alone says that the other
+// one has ended before.
+func (n *numbers) quiet(of wire.Role, at time.Time, alone bool) {
+	if idle := at.Sub(n.lastByte); !n.first.IsZero() && !alone && idle > n.idle {
+		n.idle, n.idleFrom = idle, n.lastByte
+	}
+	if s := &n.sides[of]; !n.lastOf[of].IsZero() {
+		s.LongestIdle = max(s.LongestIdle, at.Sub(n.lastOf[of]))
+	}
 }
 
 func (n *numbers) lastMark() mark { return mark{at: n.lastByte} }

@@ -293,7 +293,7 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w := a.work
 	c.bytes(&w.packed)
 	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
-	c.bools(&w.deflate, &w.net.opened, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
+	c.bools(&w.deflate, &w.net.opened, &w.net.established, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
 	integer(c, &w.frames, &w.messages)
 	word(c, &w.net.alpn, &w.traces[0], &w.traces[1])
 	list(c, &w.keys, func(s *string) { text(c, s) })
@@ -301,7 +301,7 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w.numbers.code(c)
 	for i := range w.sides {
 		w.sides[i].code(c)
-		integer(c, &w.net.resent[i], &w.net.zero[i])
+		integer(c, &w.net.resent[i], &w.net.zero[i], &w.net.again[i])
 		integer(c, &w.net.bytes[i])
 		integer(c, &w.net.stalled[i])
 	}
@@ -427,6 +427,7 @@ func (s *side) code(c *coder) {
 func (e *endState) code(c *coder) {
 	c.times(&e.quiet, &e.lastPing, &e.answered, &e.lastOf[0], &e.lastOf[1])
 	word(c, &e.began, &e.reset, &e.tcpBy)
+	word(c, &e.refusal)
 	e.large.code(c)
 	for i := range e.largest {
 		e.largest[i].code(c)

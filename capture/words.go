@@ -116,6 +116,9 @@ func seenInResponse(rule rfc.Rule, r *handshake.Response, ex *exchange) string {
 		}
 		return valuesOf(r.Header, "Sec-WebSocket-Protocol") + ", where " + quoteShort(strings.Join(ex.offer.Subprotocols, ", ")) + " were offered"
 	case rfc.ExtensionOffered, rfc.ResponseWithinOffer:
+		if len(ex.offer.Extensions) == 0 {
+			return valuesOf(r.Header, "Sec-WebSocket-Extensions") + ", and none was offered"
+		}
 		return valuesOf(r.Header, "Sec-WebSocket-Extensions") + ", where " + quoteShort(handshake.FormatExtensions(ex.offer.Extensions)) + " were offered"
 	}
 	if field := fieldOfResponse(rule); field != "" {
@@ -133,7 +136,7 @@ func proxyTrace(header map[string][]string) string {
 }
 
 // explainRequest adds what is known of how a request came to break a rule.
-func (a *Analyser) explainRequest(f *Finding, r *handshake.Request) {
+func (a *Analyser) explainRequest(f *Finding, r *handshake.Request, broken rfc.Set) {
 	switch f.Rule {
 	case rfc.RequestUpgrade, rfc.RequestConnection, rfc.RequestHTTP11:
 		trace := proxyTrace(r.Header)
@@ -141,13 +144,16 @@ func (a *Analyser) explainRequest(f *Finding, r *handshake.Request) {
 		if trace == "" && !rest {
 			return
 		}
-		f.Mistake = "the rest of the handshake is there: something between client and server removed or changed the hop-by-hop headers"
-		if rest && r.Proto == "HTTP/1.0" && len(r.Header["Upgrade"]) == 0 { // no client asks so, and nginx does if it is not told otherwise
-			f.Fault = Between
-		}
-		if trace != "" {
+		const removed = "something between client and server removed or changed the hop-by-hop headers"
+		f.Mistake = "the rest of the handshake is there: " + removed
+		switch {
+		case trace != "":
 			f.Fault = Between
 			f.Mistake += "; " + quoteShort(trace) + " shows that a proxy was on the way"
+		case len(r.Header["Upgrade"]) == 0 && (broken.Has(rfc.RequestConnection) || r.Proto == "HTTP/1.0"):
+			f.Fault = Between // no client asks so, and nginx does if it is not told otherwise
+		default:
+			f.Mistake = "the rest of the handshake is there: the client wrote it so, or " + removed
 		}
 		f.Do = passOn
 	}
@@ -166,6 +172,15 @@ func (a *Analyser) explainResponse(f *Finding, r *handshake.Response, ex *exchan
 		if trace := proxyTrace(r.Header); trace != "" {
 			f.Fault = Between
 			f.Mistake = "a proxy removed or changed the hop-by-hop headers; " + quoteShort(trace) + " shows that one was on the way"
+		}
+	case rfc.VersionsListed:
+		if ex.broken.Has(rfc.Version13) {
+			return
+		}
+		f.Mistake = "13 was asked for, which every server speaks: this 426 is rather about an Upgrade that the server did not see"
+		if trace := proxyTrace(r.Header); trace != "" {
+			f.Fault, f.Do = Between, passOn
+			f.Mistake += "; " + quoteShort(trace) + " shows that a proxy was on the way"
 		}
 	case rfc.SwitchingProtocols:
 		x := refusalFor(r.Status)
@@ -207,12 +222,10 @@ func (a *Analyser) explainRefusal(f *Finding, r *handshake.Response, ex *exchang
 		plainToTLS(f)
 	case ex.broken.Fatal() != 0 && ex.broken.Fatal().Info().Binds == rfc.Client && ex.broken.Fatal() != rfc.OriginAllowed:
 		rule := ex.broken.Fatal()
-		f.Fault = Client
 		f.Mistake = "the request breaks a rule (" + rule.Info().Name + "), for which a server refuses it"
-		if m := requestMistake(ex); m.Fault == Between {
-			f.Fault, f.Do = Between, m.Do
-		} else {
-			f.Do = adviceFor(rule)
+		f.Fault, f.Do = Client, adviceFor(rule)
+		if m := requestMistake(ex); m.Rule == rule {
+			f.Fault, f.Do = m.Fault, m.Do
 		}
 	case r.Status == 403 && ex.broken.Has(rfc.OriginAllowed):
 		f.Mistake = fmt.Sprintf("the Origin %q is not that of the host, and this is what a server says that does not allow it", ex.Origin)

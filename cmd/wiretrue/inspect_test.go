@@ -38,6 +38,7 @@ func setUpCaptures(e *testscript.Env) error {
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, "broken.pcap"), broken, 0o644),
 		os.WriteFile(filepath.Join(dir, "cut.pcap"), whole[:len(whole)/2], 0o644),
+		os.WriteFile(filepath.Join(dir, "syn.pcap"), broken[:len(broken)-len(withoutPackets(broken, 1))+24], 0o644),
 		os.WriteFile(filepath.Join(dir, "rest"), whole[len(whole)/2:], 0o644),
 		os.WriteFile(filepath.Join(dir, "middle.pcap"), withoutPackets(whole, 7), 0o644),
 	)

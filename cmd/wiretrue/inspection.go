@@ -282,6 +282,15 @@ func (n *inspection) summary(t inspect.Totals, v *inspect.Verdict, dropped int64
 	case hidden > 0:
 		add("%s, and %s without a WebSocket, which --all shows", plural(v.Shown, "connection"), plural(hidden, "other"))
 	}
+	if n.f.all || picks { // their stories say so
+		t.Refused, t.Unanswered = inspect.Failed{}, inspect.Failed{}
+	}
+	if f := t.Refused; f.Conns > 0 {
+		add("%s refused: nothing listens there, or a firewall says so", neverOpen(f))
+	}
+	if f := t.Unanswered; f.Conns > 0 {
+		add("%s not answered: nothing is at the address, or a firewall drops the packets", neverOpen(f))
+	}
 	if v.Shown > 1 {
 		add("findings of all connections: %s, %s, %s", plural(v.Errors, "error"), plural(v.Warnings, "warning"), plural(v.Notes, "note"))
 	}
@@ -303,6 +312,13 @@ func (n *inspection) summary(t inspect.Totals, v *inspect.Verdict, dropped int64
 	for _, line := range lines {
 		fmt.Fprintln(n.out, line)
 	}
+}
+
+func neverOpen(f inspect.Failed) string {
+	if f.Conns == 1 {
+		return fmt.Sprintf("1 connection, to %v, was", f.Server)
+	}
+	return fmt.Sprintf("%d connections, the first to %v, were", f.Conns, f.Server)
 }
 
 func plural(count int64, what string) string {

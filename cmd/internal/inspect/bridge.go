@@ -20,6 +20,8 @@ type link struct {
 	hidden   bool  // it is not shown, whatever comes
 	matched  bool  // a record did
 	told     bool  // the facts of TLS
+	asked    bool  // the client's SYN was seen
+	answered bool  // and the server's
 	keyed    bool  // the client's key was looked for
 	late     *late // nil: nothing waits
 
@@ -169,6 +171,9 @@ func (c *Conn) end(dir flow.Dir, st stamp, how capture.How) {
 		return
 	}
 	c.half[dir].ended = true
+	if hello := c.half[flow.ToServer].start; hello != nil && dir == flow.ToClient && c.half[dir].next == 0 && how != capture.Stopped {
+		c.bypass(flow.ToServer, hello.stamp, hello.b) // somebody hung up on it
+	}
 	if c.session != nil && !c.half[dir].raw {
 		c.session.EndOf(dir)
 	}
@@ -189,6 +194,7 @@ func (c *Conn) event(ev flow.Event) {
 	h, st := &c.half[ev.Dir], stamp{ev.Time, ev.Packet}
 	switch ev.Kind {
 	case flow.SYN:
+		c.asked, c.answered = c.asked || !ev.ACK, c.answered || ev.ACK
 		if !ev.ACK || c.Evidence == flow.SawSYNACK {
 			c.net(ev, capture.NetOpened, 0, 0, "")
 		}
@@ -255,9 +261,6 @@ func (b *bridge) End(fc *flow.Conn) {
 	if c.session != nil {
 		c.session.End()
 	}
-	if hello := c.half[flow.ToServer].start; hello != nil && c.half[flow.ToClient].next == 0 && c.half[flow.ToClient].ended {
-		c.bypass(flow.ToServer, hello.stamp, hello.b) // somebody hung up on it
-	}
 	last := stamp{fc.Last.Time(), fc.Last.Packet}
 	for d := range c.half {
 		if dir := flow.Dir(d); !c.half[dir].ended && !fc.Reset(dir.Reverse()) {
@@ -272,6 +275,13 @@ func (b *bridge) End(fc *flow.Conn) {
 	if c.TLS != nil && !c.TLS.Decrypted {
 		b.totals.Encrypted++
 	}
+	if c.asked && !c.answered && c.half[0].next+c.half[1].next == 0 {
+		if fc.Reset(flow.ToClient) {
+			b.totals.Refused.add(c)
+		} else {
+			b.totals.Unanswered.add(c)
+		}
+	}
 	delete(b.waiting, c)
 	if !c.hidden {
 		b.sink.End(c, report)
@@ -284,7 +294,7 @@ func (c *Conn) record(r capture.Record) {
 	case c.WebSocket:
 	case r.Handshake != nil, r.Frame != nil,
 		r.Start != nil && r.Start.As == "frames",
-		r.Finding != nil && r.Finding.Severity == capture.Error,
+		r.Finding != nil && r.Finding.Severity != capture.Note && r.Finding.Rule != 0,
 		r.Net != nil && r.Net.Kind == capture.NetTLS && mayBeWebSocket(r.Net.TLS):
 		c.WebSocket = true
 	}

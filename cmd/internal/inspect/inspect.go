@@ -15,6 +15,7 @@ package inspect
 import (
 	"errors"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/wiretrue/websocket/capture"
@@ -73,13 +74,27 @@ type Sink interface {
 
 // Totals count over the whole capture.
 type Totals struct {
-	Packets   int64 // read
-	Segments  int64 // of TCP that passed the filter
-	Cut       int64 // segments that the snap length cut
-	Conns     int64 // of TCP
-	WebSocket int64 // of these, that were of interest
-	Encrypted int64 // with TLS that was not decrypted
-	Decode    packet.DecodeStats
+	Packets    int64  // read
+	Segments   int64  // of TCP that passed the filter
+	Cut        int64  // segments that the snap length cut
+	Conns      int64  // of TCP
+	WebSocket  int64  // of these, that were of interest
+	Refused    Failed // whose SYN was answered by a RST
+	Unanswered Failed // whose SYN was not answered
+	Encrypted  int64  // with TLS that was not decrypted
+	Decode     packet.DecodeStats
+}
+
+// Failed counts connections that were never open.
+type Failed struct {
+	Conns  int64
+	Server netip.AddrPort // of the first
+}
+
+func (f *Failed) add(c *Conn) {
+	if f.Conns++; f.Conns == 1 {
+		f.Server = c.Server()
+	}
 }
 
 // An Inspector inspects one capture. It is for one goroutine.

@@ -34,7 +34,7 @@ var endings = []struct {
 		<-over
 	}, []string{
 		"server #1   FIN CLOSE", "the server begins",
-		"server gives up", "The server closed with 1001 Going Away, 0s after the last frame; its Close was not answered",
+		"server gives up", "The server closed with 1001 Going Away, 0s after the handshake; its Close was not answered",
 		"this end: lost: no answer to the Close frame",
 	}},
 	{"a broken rule, and the client reads the Close before it goes", func(t *testing.T, _ *websocket.Conn, p *wstest.Peer) {

@@ -238,3 +238,20 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Errorf("%s differs (-update writes it anew); got\n%s", file, got)
 	}
 }
+
+// The sum tells culprits apart, and counts what it has no room to list.
+func TestFindingsByCulprit(t *testing.T) {
+	var out bytes.Buffer
+	r := &capture.Report{Errors: 7, Counts: map[string]int{"a": 2, "b": 5}}
+	for _, f := range []struct {
+		id    string
+		fault capture.Party
+	}{{"a", capture.Server}, {"a", capture.Client}, {"b", capture.Client}} {
+		r.Findings = append(r.Findings, capture.Finding{ID: f.id, Name: "N", Severity: capture.Error, Fault: f.fault, Offset: -1})
+	}
+	New(&out, Options{Quiet: true}).Conn(0, "").Report(r)
+	want := "findings: 7 errors, 0 warnings, 0 notes\n  error   N (a) by the server\n  error   N (a) by the client\n  error   N (b) by the client, 5 times\n"
+	if out.String() != want {
+		t.Errorf("told\n%s\nwant\n%s", out.String(), want)
+	}
+}

@@ -3,7 +3,6 @@ package story
 import (
 	"crypto/sha1"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -200,7 +199,7 @@ func (t *Telling) handshake(r *capture.Record) {
 	t.field("subprotocols offered", short(strings.Join(h.Subprotocols, ", "), 100))
 	t.field("extensions offered", short(strings.Join(h.Offered, ", "), 100))
 	if h.Status == 0 {
-		t.more("no response")
+		t.more("no response in the capture")
 		return
 	}
 	took := ""
@@ -357,7 +356,11 @@ func (t *Telling) onClose(r *capture.Record) {
 	case c.Repeat:
 		t.more("  %s had closed before", r.From)
 	case c.Began:
-		t.more("  the %s begins the closing handshake, %s after the last frame", r.From, duration.Words(c.After))
+		before := "last frame"
+		if c.Frame == 1 {
+			before = "handshake"
+		}
+		t.more("  the %s begins the closing handshake, %s after the %s", r.From, duration.Words(c.After), before)
 	default:
 		t.more("  the %s answers the Close, after %s", r.From, duration.Words(c.Answer))
 	}
@@ -465,13 +468,24 @@ func placeOf(f *capture.Finding) string {
 		parts = append(parts, fmt.Sprintf("packet %d", f.Packet))
 	}
 	if f.Offset >= 0 {
-		where := fmt.Sprintf("byte %d of the %s", f.Offset, f.From)
+		where := fmt.Sprintf("byte %d of the %s's %s", f.Offset, f.From, partOf(f))
 		if len(f.Bytes) > 0 {
 			where += ": " + bytesOf(f)
 		}
 		parts = append(parts, where)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// partOf is what the offset of a finding is counted in.
+func partOf(f *capture.Finding) string {
+	switch {
+	case f.Frame != 0 || len(f.Bytes) == 0 || f.Rule == rfc.WaitForResponse:
+		return "frames"
+	case f.From == capture.Client:
+		return "request"
+	}
+	return "response"
 }
 
 // bytesOf shows the bytes of a finding: a line of HTTP as text, others in
@@ -491,23 +505,43 @@ func (t *Telling) findings(r *capture.Report) {
 		return
 	}
 	fmt.Fprintf(&t.buf, "%s %s, %s, %s\n", t.p.palette.bold("findings:"), plural(r.Errors, "error"), plural(r.Warnings, "warning"), plural(r.Notes, "note"))
-	var told []string
+	type kind struct {
+		id    string
+		fault capture.Party
+	}
+	// r.Counts does not tell the culprits apart, and has those that r.Findings is too short for.
+	times, culprits, listed := map[kind]int{}, map[string]int{}, map[string]int{}
+	for i := range r.Findings {
+		k := kind{r.Findings[i].ID, r.Findings[i].Fault}
+		listed[k.id]++
+		if times[k]++; times[k] == 1 {
+			culprits[k.id]++
+		}
+	}
+	told := map[kind]bool{}
 	for _, severity := range []capture.Severity{capture.Error, capture.Warning, capture.Note} {
 		for i := range r.Findings {
 			f := &r.Findings[i]
-			if f.Severity != severity || slices.Contains(told, f.ID) {
+			k := kind{f.ID, f.Fault}
+			if f.Severity != severity || told[k] {
 				continue
 			}
-			told = append(told, f.ID)
-			times := ""
-			if n := r.Counts[f.ID]; n > 1 {
-				times = fmt.Sprintf(", %d times", n)
+			told[k] = true
+			n, atLeast := times[k], ""
+			if culprits[k.id] == 1 {
+				n = r.Counts[k.id]
+			} else if listed[k.id] < r.Counts[k.id] {
+				atLeast = "at least "
+			}
+			often := ""
+			if n > 1 {
+				often = fmt.Sprintf(", %s%d times", atLeast, n)
 			}
 			at := placeOf(f)
 			if at != "" {
 				at = ", " + at
 			}
-			fmt.Fprintf(&t.buf, "  %s %s (%s) %s%s%s\n", t.p.palette.severity(f.Severity, fmt.Sprintf("%-7s", f.Severity)), f.Name, f.ID, faultOf(f), times, at)
+			fmt.Fprintf(&t.buf, "  %s %s (%s) %s%s%s\n", t.p.palette.severity(f.Severity, fmt.Sprintf("%-7s", f.Severity)), f.Name, f.ID, faultOf(f), often, at)
 		}
 	}
 }
@@ -539,7 +573,9 @@ func (t *Telling) numbers(r *capture.Report) {
 	row("round trip of its pings, least", trip(c.RTT, c.RTT.Min), trip(s.RTT, s.RTT.Min))
 	row("round trip of its pings, median", trip(c.RTT, c.RTT.Median), trip(s.RTT, s.RTT.Median))
 	row("round trip of its pings, most", trip(c.RTT, c.RTT.Max), trip(s.RTT, s.RTT.Max))
-	row("messages a second", rate(c), rate(s))
+	if r.Stop.Sub(r.Start) >= time.Second { // no rate comes of less
+		row("messages a second", rate(c), rate(s))
+	}
 	row("header bytes for one of payload", overhead(c), overhead(s))
 	row("response to its requests, least", trip(c.Response, c.Response.Min), trip(s.Response, s.Response.Min))
 	row("response to its requests, median", trip(c.Response, c.Response.Median), trip(s.Response, s.Response.Median))

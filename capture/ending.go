@@ -31,11 +31,13 @@ type Ending struct {
 	Large         uint64        `json:"large_before,omitempty"`      // the size of a large frame less than two seconds before, or of what was refused with 1009
 	LargeFrom     Party         `json:"large_before_from,omitempty"` // who sent it
 	Hints         []Hint        `json:"hints,omitempty"`             // timeouts that the silence would fit, the best first
-	Words         string        `json:"words"`                       // all this in a sentence
+	Words         string        `json:"words"`                       // what String returns; made for JSON, and empty before
 	Lasted        time.Duration `json:"lasted_ns"`                   // from the first byte to the first act of ending
 	TCPAfter      time.Duration `json:"tcp_end_after_ns,omitempty"`  // from the answered Close to the first end of TCP
 	Reset         Party         `json:"reset_by,omitempty"`          // who sent a RST
 	Proxy         string        `json:"proxy,omitempty"`             // the proxy that ended TCP in place of the one who Began: its kind, or "a proxy"
+
+	encrypted bool // what went on is not known
 }
 
 // Outcome is how a connection ended.
@@ -335,21 +337,17 @@ func (a *Analyser) ending() (e Ending) {
 	switch {
 	case a.witness == nil && a.numbers.handshakes > 0:
 		e.How = Refused
-		e.Words = a.wordsOf(&e)
 		return e
 	case a.witness == nil:
-		e.How = Never
-		e.Words = a.wordsOf(&e)
+		e.How, e.encrypted = Never, a.net.encrypted
 		return e
 	case e.Began == Client && a.declined():
 		e.How = Refused
-		e.Words = a.wordsOf(&e)
 		return e
 	case end.closes[0] != nil && end.closes[1] != nil:
 		e.How = Clean
 	case !over:
 		e.How = Going
-		e.Words = a.wordsOf(&e)
 		return e
 	case end.first != nil:
 		e.How = HalfClosed
@@ -374,7 +372,6 @@ func (a *Analyser) ending() (e Ending) {
 	if e.How == Clean && !end.tcp.at.IsZero() {
 		e.TCPAfter = since(end.answered, end.tcp.at)
 	}
-	e.Words = a.wordsOf(&e)
 	return e
 }
 
@@ -520,16 +517,16 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 	}
 }
 
-// wordsOf tells the ending in a sentence or two.
-func (a *Analyser) wordsOf(e *Ending) string {
+// String tells the ending in a sentence or two.
+func (e *Ending) String() string {
 	switch e.How {
 	case Refused:
-		if a.witness != nil {
+		if e.Began != "" {
 			return "The client did not take the server's answer, and ended TCP."
 		}
 		return "The upgrade was not granted."
 	case Never:
-		if a.net.encrypted {
+		if e.encrypted {
 			return "What went on inside TLS is not known."
 		}
 		return "Nothing on this connection opened a WebSocket."

@@ -364,8 +364,8 @@ func TestEndings(t *testing.T) {
 			}
 			got += fmt.Sprintf(" %d", v.Code)
 		}
-		if got != tt.want || !strings.Contains(e.Words, tt.words) {
-			t.Errorf("%s: %s: %s, want %s: %s", tt.name, got, e.Words, tt.want, tt.words)
+		if got != tt.want || !strings.Contains(e.String(), tt.words) {
+			t.Errorf("%s: %s: %s, want %s: %s", tt.name, got, e.String(), tt.want, tt.words)
 		}
 	}
 	for _, tt := range []struct {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"unicode/utf8"
@@ -93,4 +94,15 @@ func (h Header) MarshalJSON() ([]byte, error) {
 		j.MaskingKey = h.MaskingKey[:]
 	}
 	return json.Marshal(j)
+}
+
+// MarshalJSON writes the ending's fields and its words.
+func (e Ending) MarshalJSON() ([]byte, error) {
+	type fields Ending
+	e.Words = e.String()
+	var b bytes.Buffer
+	to := json.NewEncoder(&b)
+	to.SetEscapeHTML(false) // whoever asked does it, or does not want it
+	err := to.Encode(fields(e))
+	return b.Bytes(), err
 }

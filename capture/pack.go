@@ -377,7 +377,7 @@ func (e *Ending) code(c *coder) {
 	word(c, &e.How)
 	word(c, &e.Began, &e.LargeFrom, &e.Reset)
 	word(c, &e.Reason, &e.Proxy)
-	text(c, &e.Words)
+	c.bools(&e.encrypted)
 	integer(c, &e.Code)
 	for _, v := range []**View{&e.Client, &e.Server} {
 		pointer(c, v, func(v *View) {

@@ -220,7 +220,7 @@ func (a *Archive) entry(e *harEntry, k *archived, last bool) {
 func summary(report *capture.Report) string {
 	text := ""
 	if report.Ending != nil {
-		text = report.Ending.Words
+		text = report.Ending.String()
 	}
 	var told []string
 	for i := range report.Findings {

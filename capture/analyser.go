@@ -33,6 +33,8 @@ type Analyser struct {
 	emits  func(Record)
 	noted  *noted // nil: nothing has been found
 	report *Report
+	over   bool // nothing more is told
+	spent  bool // nothing more is known, but the report
 
 	*work                // nil while the Analyser rests, and behind the Report
 	slot  int            // of the Pool, counted from 1; 0: none
@@ -251,18 +253,47 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 	return nil
 }
 
-// Report ends the analysis: what is held or unfinished is told, and the sum
-// returned. Later calls return the same; later bytes are ignored.
+// Finish ends the analysis: what is held or unfinished is told. Later bytes are
+// ignored. What comes next is Report, or Discard.
+func (a *Analyser) Finish() {
+	if a.over {
+		return
+	}
+	a.wake()
+	a.drain(true)
+	a.finish()
+	a.over = true
+}
+
+// Report ends the analysis, unless Finish did, and returns the sum. Later calls
+// return the same.
 func (a *Analyser) Report() *Report {
-	if a.report == nil {
+	a.Finish()
+	if a.report == nil && !a.spent {
 		a.wake()
-		a.drain(true)
-		a.finish()
 		a.report = a.sum()
-		a.leave()
-		if a.pool != nil {
-			a.pool.all--
-		}
+		a.Discard()
 	}
 	return a.report
+}
+
+// Discard frees what the Analyser holds, when there is to be no Report: one that
+// was not made before is nil.
+func (a *Analyser) Discard() {
+	if a.spent {
+		return
+	}
+	a.leave()
+	a.saved, a.over, a.spent = nil, true, true
+	if a.pool != nil {
+		a.pool.all--
+	}
+}
+
+// Found returns how many findings of a severity have been told.
+func (a *Analyser) Found(s Severity) int {
+	if a.noted == nil {
+		return 0
+	}
+	return a.noted.severities[s]
 }

@@ -41,7 +41,7 @@ const (
 
 // take processes an item, or holds it behind what is held already.
 func (a *Analyser) take(it item) {
-	if a.report != nil {
+	if a.over {
 		return
 	}
 	a.wake()

@@ -252,8 +252,8 @@ func (a *Analyser) sum() *Report {
 		if len(f.findings) > 0 {
 			r.Findings = f.findings
 		}
-		r.Errors, r.Warnings, r.Notes = f.severities[Error], f.severities[Warning], f.severities[Note]
 	}
+	r.Errors, r.Warnings, r.Notes = a.Found(Error), a.Found(Warning), a.Found(Note)
 	if h := r.Handshake; h != nil {
 		r.Opening = since(h.Requested, h.Responded)
 	}

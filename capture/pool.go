@@ -9,7 +9,7 @@ package capture
 type Pool struct {
 	o       Options // of all
 	most    int     // awake, of few
-	all     int     // Analysers without a Report
+	all     int     // Analysers without a Report, that may still have one
 	awake   int
 	slots   []*Analyser // those that are awake; nil: free
 	hand    int         // the next to look at

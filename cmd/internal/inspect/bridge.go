@@ -265,7 +265,7 @@ func (b *bridge) End(fc *flow.Conn) {
 		}
 	}
 	c.tellTLS(last)
-	report := c.analyser.Report()
+	c.analyser.Finish()
 	if c.WebSocket {
 		b.totals.WebSocket++
 	}
@@ -274,8 +274,9 @@ func (b *bridge) End(fc *flow.Conn) {
 	}
 	delete(b.waiting, c)
 	if !c.hidden {
-		b.sink.End(c, report)
+		b.sink.End(c)
 	}
+	c.analyser.Discard()
 }
 
 // record passes a record of the Analyser on.

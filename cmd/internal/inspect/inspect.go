@@ -60,6 +60,9 @@ func (c *Conn) Names() *filter.Conn {
 	return &i.names
 }
 
+// Report returns the sum of the connection. It is there during End only.
+func (c *Conn) Report() *capture.Report { return c.analyser.Report() }
+
 // A Sink takes what is found. For every connection that may be shown: Begin
 // first, End last; between them its records in the order of the wire, each
 // with whether it matches the [Choice]. All calls come from the goroutine of
@@ -68,7 +71,7 @@ func (c *Conn) Names() *filter.Conn {
 type Sink interface {
 	Begin(c *Conn)
 	Record(c *Conn, r *capture.Record, matches bool)
-	End(c *Conn, report *capture.Report)
+	End(c *Conn)
 }
 
 // Totals count over the whole capture.
@@ -247,8 +250,8 @@ func (all Sinks) Record(c *Conn, r *capture.Record, matches bool) {
 }
 
 // End implements [Sink].
-func (all Sinks) End(c *Conn, report *capture.Report) {
+func (all Sinks) End(c *Conn) {
 	for _, s := range all {
-		s.End(c, report)
+		s.End(c)
 	}
 }

@@ -174,7 +174,7 @@ func (a *Analyser) endSide(s *side, m mark, how How) bool {
 			continue
 		}
 		f := broke(rule, s.party(), a.seenAtEnd(rule, s, how))
-		f.From, f.Stream, f.Frame = s.party(), s.offset, s.frame.Number
+		f.From, f.Stream, f.Frame = s.party(), s.offset, s.number
 		f.Offset = f.Stream - s.base
 		if rule == rfc.CloseBeforeEnd {
 			a.explainCut(&f)
@@ -390,11 +390,11 @@ func (a *Analyser) largeBefore() largeData {
 		s = &a.sides[wire.Server]
 	}
 	l := end.largest[s.role]
-	if size := s.frame.Header.Length; s.inFrame && !s.frame.Header.Opcode.Control() && size >= l.size {
-		l = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number}
+	if s.inFrame && !s.frame.Header.Opcode.Control() && s.frame.Header.Length >= l.size {
+		l = largeData{at: s.frame.Last, from: s.party(), size: s.frame.Header.Length, number: s.number}
 	}
-	if size := s.message.WireSize; s.inMessage && s.message.Frames > 1 && size >= l.size {
-		l = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number, kind: fragmentedMessage}
+	if s.inMessage && s.message.Frames > 1 && s.message.WireSize >= l.size {
+		l = largeData{at: s.frame.Last, from: s.party(), size: s.message.WireSize, number: s.number, kind: fragmentedMessage}
 	}
 	return l
 }

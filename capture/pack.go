@@ -274,7 +274,7 @@ func stretch(dst, b []byte) []byte {
 
 // atRest reports whether nothing is under way in the side.
 func (s *side) atRest() bool {
-	if s.inFrame || s.inMessage || s.frame.Cut { // in any state: a response may have come upon guessed frames
+	if s.inFrame || s.inMessage || s.reading != nil && s.frame.Cut { // in any state: a response may have come upon guessed frames
 		return false
 	}
 	switch s.state {
@@ -401,7 +401,7 @@ func (s *side) code(c *coder) {
 	integer(c, &s.state)
 	word(c, &s.ended)
 	c.bools(&s.seen, &s.based, &s.lossy, &s.backInStep, &s.contrary)
-	integer(c, &s.offset, &s.base, &s.shift, &s.searched, &s.headAt, &s.pingSeq, &s.frame.Number)
+	integer(c, &s.offset, &s.base, &s.shift, &s.searched, &s.headAt, &s.pingSeq, &s.number)
 	c.mark(&s.headFirst)
 
 	k := &s.keys

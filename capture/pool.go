@@ -7,17 +7,17 @@ package capture
 // stays awake. It makes no difference to what they tell. Analysers of one Pool
 // are for one goroutine together.
 type Pool struct {
-	o       Options // of all
-	most    int     // awake, of few
-	all     int     // Analysers without a Report, that may still have one
-	awake   int
-	slots   []*Analyser // those that are awake; nil: free
-	hand    int         // the next to look at
-	free    []*work
-	spare   *exchange // empty
-	bytes   []byte
-	words   words // that those at rest have
-	buffers [][]byte
+	o        Options // of all
+	most     int     // awake, of few
+	all      int     // Analysers without a Report, that may still have one
+	awake    int
+	slots    []*Analyser // those that are awake; nil: free
+	hand     int         // the next to look at
+	free     []*work
+	spare    *exchange // empty
+	bytes    []byte
+	words    words      // that those at rest have
+	readings []*reading // empty
 }
 
 // NewPool returns a Pool of which so many Analysers are awake, as far as that
@@ -166,33 +166,27 @@ func (a *Analyser) dropExchange(ex *exchange) {
 	}
 }
 
-// buffer returns b empty, or another one when there is none.
-func (a *Analyser) buffer(b []byte) []byte {
-	if p := a.pool; b == nil && p != nil && len(p.buffers) > 0 {
-		last := len(p.buffers) - 1
-		b, p.buffers = p.buffers[last], p.buffers[:last]
+// newReading returns an empty reading.
+func (a *Analyser) newReading() *reading {
+	if p := a.pool; p != nil && len(p.readings) > 0 {
+		last := len(p.readings) - 1
+		r := p.readings[last]
+		p.readings = p.readings[:last]
+		return r
 	}
-	return b[:0]
+	return new(reading)
 }
 
-// dropBuffers takes the buffers back of which a side has no use between frames
-// and messages.
-func (a *Analyser) dropBuffers(s *side) {
-	if a.pool == nil {
+// dropReading takes the reading back of a side that is between frames and
+// messages, unless there are many or it is large.
+func (a *Analyser) dropReading(s *side) {
+	p, r := a.pool, s.reading
+	if p == nil || r == nil || s.inFrame || s.inMessage || r.frame.Cut {
 		return
 	}
-	if !s.inFrame {
-		a.pool.keep(&s.payload)
+	s.reading = nil
+	if len(p.readings) < 16 && cap(r.payload) <= 4096 && cap(r.joined) <= 4096 && cap(r.findings) == 0 {
+		*r = reading{payload: r.payload, joined: r.joined}
+		p.readings = append(p.readings, r)
 	}
-	if !s.inMessage {
-		a.pool.keep(&s.joined)
-	}
-}
-
-// keep keeps a buffer, unless there are many or it is large.
-func (p *Pool) keep(b *[]byte) {
-	if 0 < cap(*b) && cap(*b) <= 4096 && len(p.buffers) < 16 {
-		p.buffers = append(p.buffers, *b)
-	}
-	*b = nil
 }

@@ -51,6 +51,7 @@ type work struct {
 	held    int  // bytes in the queue
 	stops   bool // a gap in it, or its end, is in the queue
 
+	warmth    byte          // what warm read, so that it is not left out
 	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	witness   *wire.Witness // judge; nil before the connection is open
 	frames    int64
@@ -185,9 +186,15 @@ const (
 type side struct {
 	role   wire.Role
 	state  state
-	offset int64 // of the next byte, in the stream
 	seen   bool  // bytes have come
+	based  bool  // the first byte behind the handshake is known
+	lossy  bool  // bytes of it are unknown
+	offset int64 // of the next byte, in the stream
+	base   int64 // of the first behind the handshake
+	shift  int64 // offset of the Receiver's byte 0
 	ended  How   // "": it has not
+	doubt  int   // bits of evidence that a guess lacks; not positive: none
+	frameReader
 
 	// HTTP.
 	head      []byte
@@ -198,20 +205,12 @@ type side struct {
 	held      []item    // in stateWaiting
 	heldBytes int
 
-	// Behind the handshake.
-	based bool  // the first byte is known
-	base  int64 // its offset
-	shift int64 // offset of the Receiver's byte 0
-	frameReader
-
 	// A direction that is guessed, or was lost.
 	guessLen int // its bytes in the queue
 	tried    int // how many of them the last try had
 	searched int64
 	lost     *Gap
 	lostMark mark
-	lossy    bool // bytes of it are unknown
-	doubt    int  // bits of evidence that a guess lacks; not positive: none
 	suspect  *suspicion
 }
 

@@ -72,10 +72,10 @@ type Hint struct {
 
 // endState is what is known on the way to the end.
 type endState struct {
-	quiet    time.Time // the last frame before the first act of ending, or the handshake
-	lastPing time.Time
-	large    largeData
+	quiet    time.Time    // the last frame before the first act of ending, or the handshake
 	largest  [2]largeData // of each side's frames and messages
+	large    largeData
+	lastPing time.Time
 	began    Party
 	begun    mark
 	first    *Close // the first Close frame

@@ -11,6 +11,7 @@ type Pool struct {
 	most     int     // awake, of few
 	all      int     // Analysers without a Report, that may still have one
 	awake    int
+	recent   *Analyser   // the last one called
 	slots    []*Analyser // those that are awake; nil: free
 	hand     int         // the next to look at
 	free     []*work
@@ -46,14 +47,18 @@ func (p *Pool) room() int {
 // wake makes the Analyser ready to work.
 func (a *Analyser) wake() {
 	a.used = true
-	if a.work != nil {
-		return
-	}
-	if a.pool == nil {
+	p := a.pool
+	switch {
+	case a.work == nil && p == nil:
 		a.work = newWork()
-		return
+	case a.work == nil:
+		p.admit(a)
+	case p != nil && p.recent != a && p.awake > warmFrom:
+		a.warm()
 	}
-	a.pool.admit(a)
+	if p != nil {
+		p.recent = a
+	}
 }
 
 // admit gives the Analyser a place, and work.

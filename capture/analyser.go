@@ -63,7 +63,7 @@ type work struct {
 	ended     *Ending     // once it has been told
 	exchanges []*exchange // without a whole response, oldest first
 	opened    *Handshake  // the handshake that opened the connection, without heads and bodies
-	packed    []byte      // in its place, once the Analyser has been at rest; see packHandshake
+	packed    []byte      // in its place, with a Pool; see packHandshake
 	net       netFacts
 	keys      []string  // of this connection's earlier handshakes
 	traces    [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none

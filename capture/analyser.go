@@ -28,9 +28,10 @@ type Options struct {
 
 // An Analyser turns the bytes of one connection into records.
 type Analyser struct {
-	o      *Options
-	pool   *Pool // nil: none
-	emits  func(Record)
+	o     *Options
+	pool  *Pool // nil: none
+	emits func(*Record)
+	*told
 	noted  *noted // nil: nothing has been found
 	report *Report
 	over   bool // nothing more is told
@@ -41,6 +42,12 @@ type Analyser struct {
 	used  bool           // since the Pool looked
 	saved []byte         // the work, while the Analyser rests
 	where *time.Location // of its times
+}
+
+// told is what is passed on while it is told.
+type told struct {
+	record Record
+	event  NetEvent
 }
 
 // work is what an Analyser needs while it works.
@@ -89,7 +96,11 @@ func (w *work) witnesses(limits wire.Limits, state wire.WitnessState) {
 // when the Report is all that is wanted.
 func New(o Options, emit func(Record)) *Analyser {
 	o.complete()
-	return &Analyser{o: &o, emits: emit}
+	a := &Analyser{o: &o, told: new(told)}
+	if emit != nil {
+		a.emits = func(r *Record) { emit(*r) }
+	}
+	return a
 }
 
 // complete puts the defaults in the place of zeros.
@@ -143,7 +154,8 @@ func (a *Analyser) End(from wire.Role, at time.Time, packet int64, how How) {
 // Net tells a fact from below.
 func (a *Analyser) Net(e NetEvent) {
 	e.From &= 1
-	a.take(item{kind: itemNet, from: e.From, mark: mark{e.At, e.Packet}, net: &e})
+	a.event = e
+	a.take(item{kind: itemNet, from: e.From, mark: mark{e.At, e.Packet}, net: &a.event})
 }
 
 // emit passes a record on.
@@ -152,7 +164,8 @@ func (a *Analyser) emit(kind Kind, m mark, from Party, r Record) {
 		return
 	}
 	r.V, r.Kind, r.At, r.Packet, r.From = Version, kind, m.at, m.packet, from
-	a.emits(r)
+	a.record = r
+	a.emits(&a.record)
 }
 
 // find passes a finding on. Where it lacks a time or a packet, it gets those

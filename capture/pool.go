@@ -19,6 +19,7 @@ type Pool struct {
 	bytes    []byte
 	words    words      // that those at rest have
 	readings []*reading // empty
+	told     told
 }
 
 // NewPool returns a Pool of which so many Analysers are awake, as far as that
@@ -29,10 +30,11 @@ func NewPool(awake int, o Options) *Pool {
 	return &Pool{o: o, most: max(1, awake)}
 }
 
-// New is the function of that name, for an Analyser of the Pool.
-func (p *Pool) New(emit func(Record)) *Analyser {
+// New is the function of that name, for an Analyser of the Pool. The Record is
+// the Pool's: emit must not call Analysers.
+func (p *Pool) New(emit func(*Record)) *Analyser {
 	p.all++
-	return &Analyser{o: &p.o, pool: p, emits: emit}
+	return &Analyser{o: &p.o, pool: p, emits: emit, told: &p.told}
 }
 
 // room returns how many may be awake now. Very many take the room of those

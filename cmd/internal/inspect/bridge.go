@@ -280,7 +280,7 @@ func (b *bridge) End(fc *flow.Conn) {
 }
 
 // record passes a record of the Analyser on.
-func (c *Conn) record(r capture.Record) {
+func (c *Conn) record(r *capture.Record) {
 	switch {
 	case c.WebSocket:
 	case r.Handshake != nil, r.Frame != nil,
@@ -292,10 +292,9 @@ func (c *Conn) record(r capture.Record) {
 	if c.hidden {
 		return
 	}
-	x, shown := &c.of.o.Choice, &c.of.record
-	*shown = r // once, where it need not be allocated
-	matches := x.Match == nil || x.Match(c, shown)
+	x := &c.of.o.Choice
+	matches := x.Match == nil || x.Match(c, r)
 	c.matched = c.matched || matches
 	c.Shown = c.matched && x.worth(c)
-	c.of.sink.Record(c, shown, matches)
+	c.of.sink.Record(c, r, matches)
 }

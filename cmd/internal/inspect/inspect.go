@@ -100,7 +100,6 @@ type Inspector struct {
 	passed    int64
 	begin     time.Time // of the capture
 	segment   packet.Segment
-	record    capture.Record
 	names     filter.Conn
 	named     *Conn // whose they are
 }

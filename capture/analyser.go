@@ -28,9 +28,9 @@ type Options struct {
 
 // An Analyser turns the bytes of one connection into records.
 type Analyser struct {
-	o     *Options
-	pool  *Pool // nil: none
-	emits func(*Record)
+	o    *Options
+	pool *Pool    // nil: none
+	to   Recorder // nil: nobody wants the records
 	*told
 	noted  *noted // nil: nothing has been found
 	report *Report
@@ -98,10 +98,15 @@ func New(o Options, emit func(Record)) *Analyser {
 	o.complete()
 	a := &Analyser{o: &o, told: new(told)}
 	if emit != nil {
-		a.emits = func(r *Record) { emit(*r) }
+		a.to = function(emit)
 	}
 	return a
 }
+
+// function is a Recorder.
+type function func(Record)
+
+func (f function) Record(r *Record) { f(*r) }
 
 // complete puts the defaults in the place of zeros.
 func (o *Options) complete() {
@@ -160,12 +165,12 @@ func (a *Analyser) Net(e NetEvent) {
 
 // emit passes a record on.
 func (a *Analyser) emit(kind Kind, m mark, from Party, r Record) {
-	if a.emits == nil {
+	if a.to == nil {
 		return
 	}
 	r.V, r.Kind, r.At, r.Packet, r.From = Version, kind, m.at, m.packet, from
 	a.record = r
-	a.emits(&a.record)
+	a.to.Record(&a.record)
 }
 
 // find passes a finding on. Where it lacks a time or a packet, it gets those

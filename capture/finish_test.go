@@ -14,7 +14,7 @@ import (
 func TestFinish(t *testing.T) {
 	p := capture.NewPool(1, capture.Options{})
 	told := func(end func(a *capture.Analyser)) (kinds []capture.Kind, a *capture.Analyser) {
-		a = p.New(func(r *capture.Record) { kinds = append(kinds, r.Kind) })
+		a = p.New(recorder(func(r *capture.Record) { kinds = append(kinds, r.Kind) }))
 		feed(a, scene(t, upgraded+"1 client 01 81 00000000 61\n2 client fin"), nil)
 		end(a)
 		return kinds, a

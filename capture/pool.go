@@ -30,11 +30,25 @@ func NewPool(awake int, o Options) *Pool {
 	return &Pool{o: o, most: max(1, awake)}
 }
 
-// New is the function of that name, for an Analyser of the Pool. The Record is
-// the Pool's: emit must not call Analysers.
-func (p *Pool) New(emit func(*Record)) *Analyser {
+// A Recorder takes the records of an Analyser, each of which is valid during the
+// call. It must not call Analysers.
+type Recorder interface {
+	Record(*Record)
+}
+
+// New returns an Analyser of the Pool that passes each record to a Recorder,
+// which may be nil when the Report is all that is wanted.
+func (p *Pool) New(to Recorder) *Analyser {
+	a := new(Analyser)
+	p.Start(a, to)
+	return a
+}
+
+// Start makes an Analyser of the Pool of one that is zero: that is in one place
+// with what else is known of the connection.
+func (p *Pool) Start(a *Analyser, to Recorder) {
 	p.all++
-	return &Analyser{o: &p.o, pool: p, emits: emit, told: &p.told}
+	*a = Analyser{o: &p.o, pool: p, to: to, told: &p.told}
 }
 
 // room returns how many may be awake now. Very many take the room of those

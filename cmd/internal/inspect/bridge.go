@@ -14,7 +14,7 @@ import (
 type link struct {
 	of       *Inspector
 	turn     *turn // of the sink that writes lines
-	analyser *capture.Analyser
+	analyser capture.Analyser
 	session  *tlsview.Session
 	half     [2]half
 	hidden   bool  // it is not shown, whatever comes
@@ -62,15 +62,20 @@ func roleOf(d flow.Dir) wire.Role {
 // A bridge is an Inspector as a handler of the tracker.
 type bridge Inspector
 
+// newConn makes a Conn in one piece, with the tracker's and the Analyser's parts.
+func (i *Inspector) newConn() *flow.Conn {
+	c := &Conn{link: link{of: i}}
+	c.User = c
+	return &c.Conn
+}
+
 // Open implements [flow.Handler].
 func (b *bridge) Open(fc *flow.Conn) {
-	i := (*Inspector)(b)
-	c := &Conn{Conn: fc, link: link{of: i}}
+	c := fc.User.(*Conn)
 	c.half[0].fin, c.half[1].fin = noFIN, noFIN
-	fc.User = c
-	c.analyser = i.analysers.New(c.record)
-	if c.hidden = i.o.Choice.never(c); !c.hidden {
-		i.sink.Begin(c)
+	b.analysers.Start(&c.analyser, (*recorder)(c))
+	if c.hidden = b.o.Choice.never(c); !c.hidden {
+		b.sink.Begin(c)
 	}
 }
 
@@ -278,6 +283,12 @@ func (b *bridge) End(fc *flow.Conn) {
 	}
 	c.analyser.Discard()
 }
+
+// A recorder is a Conn as its Analyser sees it.
+type recorder Conn
+
+// Record implements [capture.Recorder].
+func (c *recorder) Record(r *capture.Record) { (*Conn)(c).record(r) }
 
 // record passes a record of the Analyser on.
 func (c *Conn) record(r *capture.Record) {

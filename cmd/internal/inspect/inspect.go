@@ -41,7 +41,7 @@ type Options struct {
 
 // A Conn is a connection as sinks see it. Its fields grow while it goes on.
 type Conn struct {
-	*flow.Conn
+	flow.Conn
 	WebSocket bool // it is one, asked to become one, or may be one inside TLS
 	Shown     bool // it is one that is shown; it may turn out to be during any record
 	TLS       *capture.TLSFacts
@@ -112,7 +112,7 @@ func New(o Options, sink Sink) *Inspector {
 	i := &Inspector{o: o, sink: sink, waiting: map[*Conn]struct{}{}}
 	o.Analyser.OtherKeys = i.keys.others
 	i.analysers = capture.NewPool(awake, o.Analyser)
-	i.tracker = flow.New((*bridge)(i), &flow.Options{ServerPorts: o.ServerPorts})
+	i.tracker = flow.New((*bridge)(i), &flow.Options{NewConn: i.newConn, ServerPorts: o.ServerPorts})
 	return i
 }
 

@@ -427,7 +427,7 @@ func (t *target) upgrade(nc net.Conn, request []byte, offer handshake.Offer, opt
 	if compressed {
 		compression = opts.Compression.confirmed(params, opts.QueuePolicy)
 	}
-	c := newConn(nc, wire.Client, &opts.Options, agreed.Subprotocol, compression, rest)
+	c := newConn(nc, wire.Client, &opts.Options, strings.Clone(agreed.Subprotocol), compression, rest)
 	opts.Trace.handshake(c, nc, h)
 	c.traceReceived(rest)
 	c.received.bytes.Add(uint64(len(rest)))

@@ -28,17 +28,26 @@ type Options struct {
 
 // An Analyser turns the bytes of one connection into records.
 type Analyser struct {
-	o      *Options
-	pool   *Pool // nil: none
-	emits  func(Record)
+	o    *Options
+	pool *Pool    // nil: none
+	to   Recorder // nil: nobody wants the records
+	*told
 	noted  *noted // nil: nothing has been found
 	report *Report
+	over   bool // nothing more is told
+	spent  bool // nothing more is known, but the report
 
 	*work                // nil while the Analyser rests, and behind the Report
 	slot  int            // of the Pool, counted from 1; 0: none
 	used  bool           // since the Pool looked
 	saved []byte         // the work, while the Analyser rests
 	where *time.Location // of its times
+}
+
+// told is what is passed on while it is told.
+type told struct {
+	record Record
+	event  NetEvent
 }
 
 // work is what an Analyser needs while it works.
@@ -49,6 +58,7 @@ type work struct {
 	held    int  // bytes in the queue
 	stops   bool // a gap in it, or its end, is in the queue
 
+	warmth    byte          // what warm read, so that it is not left out
 	deflate   bool          // frames may be compressed: it was agreed on, or what was is not known
 	witness   *wire.Witness // judge; nil before the connection is open
 	frames    int64
@@ -60,7 +70,7 @@ type work struct {
 	ended     *Ending     // once it has been told
 	exchanges []*exchange // without a whole response, oldest first
 	opened    *Handshake  // the handshake that opened the connection, without heads and bodies
-	packed    []byte      // in its place, once the Analyser has been at rest; see packHandshake
+	packed    []byte      // in its place, with a Pool; see packHandshake
 	net       netFacts
 	keys      []string  // of this connection's earlier handshakes
 	traces    [2]string // the fields by which a proxy on a side shows itself in the handshake; "": by none
@@ -86,8 +96,17 @@ func (w *work) witnesses(limits wire.Limits, state wire.WitnessState) {
 // when the Report is all that is wanted.
 func New(o Options, emit func(Record)) *Analyser {
 	o.complete()
-	return &Analyser{o: &o, emits: emit}
+	a := &Analyser{o: &o, told: new(told)}
+	if emit != nil {
+		a.to = function(emit)
+	}
+	return a
 }
+
+// function is a Recorder.
+type function func(Record)
+
+func (f function) Record(r *Record) { f(*r) }
 
 // complete puts the defaults in the place of zeros.
 func (o *Options) complete() {
@@ -140,16 +159,18 @@ func (a *Analyser) End(from wire.Role, at time.Time, packet int64, how How) {
 // Net tells a fact from below.
 func (a *Analyser) Net(e NetEvent) {
 	e.From &= 1
-	a.take(item{kind: itemNet, from: e.From, mark: mark{e.At, e.Packet}, net: &e})
+	a.event = e
+	a.take(item{kind: itemNet, from: e.From, mark: mark{e.At, e.Packet}, net: &a.event})
 }
 
 // emit passes a record on.
 func (a *Analyser) emit(kind Kind, m mark, from Party, r Record) {
-	if a.emits == nil {
+	if a.to == nil {
 		return
 	}
 	r.V, r.Kind, r.At, r.Packet, r.From = Version, kind, m.at, m.packet, from
-	a.emits(r)
+	a.record = r
+	a.to.Record(&a.record)
 }
 
 // find passes a finding on. Where it lacks a time or a packet, it gets those
@@ -183,10 +204,16 @@ const (
 type side struct {
 	role   wire.Role
 	state  state
-	offset int64 // of the next byte, in the stream
 	seen   bool  // bytes have come
+	based  bool  // the first byte behind the handshake is known
+	lossy  bool  // bytes of it are unknown
+	offset int64 // of the next byte, in the stream
+	base   int64 // of the first behind the handshake
+	shift  int64 // offset of the Receiver's byte 0
 	ended  How   // "": it has not
 	ending end   // to be told
+	doubt  int   // bits of evidence that a guess lacks; not positive: none
+	frameReader
 
 	// HTTP.
 	head      []byte
@@ -197,20 +224,12 @@ type side struct {
 	held      []item    // in stateWaiting
 	heldBytes int
 
-	// Behind the handshake.
-	based bool  // the first byte is known
-	base  int64 // its offset
-	shift int64 // offset of the Receiver's byte 0
-	frameReader
-
 	// A direction that is guessed, or was lost.
 	guessLen int // its bytes in the queue
 	tried    int // how many of them the last try had
 	searched int64
 	lost     *Gap
 	lostMark mark
-	lossy    bool // bytes of it are unknown
-	doubt    int  // bits of evidence that a guess lacks; not positive: none
 	suspect  *suspicion
 }
 
@@ -252,18 +271,47 @@ func (a *Analyser) read(s *side, m mark, b []byte) (rest []byte) {
 	return nil
 }
 
-// Report ends the analysis: what is held or unfinished is told, and the sum
-// returned. Later calls return the same; later bytes are ignored.
+// Finish ends the analysis: what is held or unfinished is told. Later bytes are
+// ignored. What comes next is Report, or Discard.
+func (a *Analyser) Finish() {
+	if a.over {
+		return
+	}
+	a.wake()
+	a.drain(true)
+	a.finish()
+	a.over = true
+}
+
+// Report ends the analysis, unless Finish did, and returns the sum. Later calls
+// return the same.
 func (a *Analyser) Report() *Report {
-	if a.report == nil {
+	a.Finish()
+	if a.report == nil && !a.spent {
 		a.wake()
-		a.drain(true)
-		a.finish()
 		a.report = a.sum()
-		a.leave()
-		if a.pool != nil {
-			a.pool.all--
-		}
+		a.Discard()
 	}
 	return a.report
+}
+
+// Discard frees what the Analyser holds, when there is to be no Report: one that
+// was not made before is nil.
+func (a *Analyser) Discard() {
+	if a.spent {
+		return
+	}
+	a.leave()
+	a.saved, a.over, a.spent = nil, true, true
+	if a.pool != nil {
+		a.pool.all--
+	}
+}
+
+// Found returns how many findings of a severity have been told.
+func (a *Analyser) Found(s Severity) int {
+	if a.noted == nil {
+		return 0
+	}
+	return a.noted.severities[s]
 }

@@ -60,6 +60,12 @@ type step struct {
 
 // play passes the steps on, one packet each, cut by cut into pieces.
 func play(a *capture.Analyser, steps []step, cut func([]byte) [][]byte) *capture.Report {
+	feed(a, steps, cut)
+	return a.Report()
+}
+
+// feed is play without the end.
+func feed(a *capture.Analyser, steps []step, cut func([]byte) [][]byte) {
 	for i, s := range steps {
 		at, packet := start.Add(cmp.Or(s.at, time.Duration(i)*time.Millisecond)), int64(i+1)
 		switch {
@@ -79,7 +85,6 @@ func play(a *capture.Analyser, steps []step, cut func([]byte) [][]byte) *capture
 			}
 		}
 	}
-	return a.Report()
 }
 
 // copyOf makes a record that outlives the call it came in.

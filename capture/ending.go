@@ -31,11 +31,24 @@ type Ending struct {
 	Large         uint64        `json:"large_before,omitempty"`      // the size of a large frame less than two seconds before, or of what was refused with 1009
 	LargeFrom     Party         `json:"large_before_from,omitempty"` // who sent it
 	Hints         []Hint        `json:"hints,omitempty"`             // timeouts that the silence would fit, the best first
-	Words         string        `json:"words"`                       // all this in a sentence
 	Lasted        time.Duration `json:"lasted_ns"`                   // from the first byte to the first act of ending
 	TCPAfter      time.Duration `json:"tcp_end_after_ns,omitempty"`  // from the answered Close to the first end of TCP
 	Reset         Party         `json:"reset_by,omitempty"`          // who sent a RST
 	Proxy         string        `json:"proxy,omitempty"`             // the proxy that ended TCP in place of the one who Began: its kind, or "a proxy"
+
+	facts facts
+}
+
+// facts are what only the words tell of an ending.
+type facts struct {
+	encrypted bool   // what went on is not known
+	unopened  bool   // TCP was never open
+	declined  bool   // the client did not take the server's answer
+	refusal   string // the status of the response that refused the upgrade; "": there is none
+	atOnce    bool   // there was no frame before the end
+	frame     int64  // the frame that called for the code of the Close; 0: none
+	from      Party  // of it
+	rule      string // that it broke
 }
 
 // Outcome is how a connection ended.
@@ -70,10 +83,10 @@ type Hint struct {
 
 // endState is what is known on the way to the end.
 type endState struct {
-	quiet    time.Time // the last frame before the first act of ending, or the handshake
-	lastPing time.Time
-	large    largeData
+	quiet    time.Time    // the last frame before the first act of ending, or the handshake
 	largest  [2]largeData // of each side's frames and messages
+	large    largeData
+	lastPing time.Time
 	began    Party
 	begun    mark
 	refusal  string // the status of the last response that refused an upgrade; "": there was none
@@ -184,7 +197,7 @@ func (a *Analyser) endSide(s *side, m mark, how How) bool {
 			continue
 		}
 		f := broke(rule, s.party(), a.seenAtEnd(rule, s, how))
-		f.From, f.Stream, f.Frame = s.party(), s.offset, s.frame.Number
+		f.From, f.Stream, f.Frame = s.party(), s.offset, s.number
 		f.Offset = f.Stream - s.base
 		if rule == rfc.CloseBeforeEnd {
 			a.explainCut(&f)
@@ -378,22 +391,18 @@ func (a *Analyser) ending() (e Ending) {
 	over := a.sides[0].ended != "" && a.sides[0].ended != Stopped || a.sides[1].ended != "" && a.sides[1].ended != Stopped
 	switch {
 	case a.witness == nil && a.numbers.handshakes > 0:
-		e.How = Refused
-		e.Words = a.wordsOf(&e)
+		e.How, e.facts.refusal = Refused, end.refusal
 		return e
 	case a.witness == nil:
-		e.How = Never
-		e.Words = a.wordsOf(&e)
+		e.How, e.facts.encrypted, e.facts.unopened = Never, a.net.encrypted, a.net.opened && !a.net.established
 		return e
 	case e.Began == Client && a.declined():
-		e.How = Refused
-		e.Words = a.wordsOf(&e)
+		e.How, e.facts.declined = Refused, true
 		return e
 	case end.closes[0] != nil && end.closes[1] != nil:
 		e.How = Clean
 	case !over:
 		e.How = Going
-		e.Words = a.wordsOf(&e)
 		return e
 	case end.first != nil:
 		e.How = HalfClosed
@@ -418,8 +427,26 @@ func (a *Analyser) ending() (e Ending) {
 	if e.How == Clean && !end.tcp.at.IsZero() {
 		e.TCPAfter = since(end.answered, end.tcp.at)
 	}
-	e.Words = a.wordsOf(&e)
+	e.facts.atOnce = a.openSeen() && end.quiet.Equal(a.numbers.opened)
+	if f := a.calledFor(&e); f != nil {
+		e.facts.frame, e.facts.from, e.facts.rule = f.Frame, f.From, f.Name
+	}
 	return e
+}
+
+// calledFor returns the finding for which an endpoint closes with the code of
+// the first Close, or nil.
+func (a *Analyser) calledFor(e *Ending) *Finding {
+	if a.noted == nil || a.end.first == nil {
+		return nil
+	}
+	for i := range a.noted.findings {
+		f := &a.noted.findings[i]
+		if f.Rule != 0 && f.Frame > 0 && f.Frame < a.end.first.Frame && f.From != e.Began && f.Rule.Info().Code == e.Code {
+			return f
+		}
+	}
+	return nil
 }
 
 // largeBefore returns what may have been too large for the side that began the
@@ -437,11 +464,11 @@ func (a *Analyser) largeBefore() largeData {
 		s = &a.sides[wire.Server]
 	}
 	l := end.largest[s.role]
-	if size := s.frame.Header.Length; s.inFrame && !s.frame.Header.Opcode.Control() && size >= l.size {
-		l = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number}
+	if s.inFrame && !s.frame.Header.Opcode.Control() && s.frame.Header.Length >= l.size {
+		l = largeData{at: s.frame.Last, from: s.party(), size: s.frame.Header.Length, number: s.number}
 	}
-	if size := s.message.WireSize; s.inMessage && s.message.Frames > 1 && size >= l.size {
-		l = largeData{at: s.frame.Last, from: s.party(), size: size, number: s.frame.Number, kind: fragmentedMessage}
+	if s.inMessage && s.message.Frames > 1 && s.message.WireSize >= l.size {
+		l = largeData{at: s.frame.Last, from: s.party(), size: s.message.WireSize, number: s.number, kind: fragmentedMessage}
 	}
 	return l
 }
@@ -569,24 +596,24 @@ func (a *Analyser) findReasons(m mark, e *Ending) {
 	}
 }
 
-// wordsOf tells the ending in a sentence or two.
-func (a *Analyser) wordsOf(e *Ending) string {
+// String tells the ending in a sentence or two.
+func (e *Ending) String() string {
 	switch e.How {
 	case Refused:
 		switch {
-		case a.witness != nil:
+		case e.facts.declined:
 			return "The client did not take the server's answer, and ended TCP."
-		case a.end.refusal == "":
+		case e.facts.refusal == "":
 			return "The upgrade was not granted: there is no response."
 		}
-		return "The upgrade was not granted: the server answered " + a.end.refusal + "."
+		return "The upgrade was not granted: the server answered " + e.facts.refusal + "."
 	case Never:
 		switch {
-		case a.net.encrypted:
+		case e.facts.encrypted:
 			return "What went on inside TLS is not known."
-		case a.net.opened && !a.net.established && e.Reset == Server:
+		case e.facts.unopened && e.Reset == Server:
 			return "The server refused the TCP connection: nothing listens on this port, or a firewall says so."
-		case a.net.opened && !a.net.established:
+		case e.facts.unopened:
 			return "The TCP connection was never open."
 		}
 		return "Nothing on this connection opened a WebSocket."
@@ -594,7 +621,7 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		return "The bytes stop here; the connection may go on."
 	}
 	after := duration.Words(e.Silence) + " after the last frame"
-	if a.openSeen() && a.end.quiet.Equal(a.numbers.opened) {
+	if e.facts.atOnce {
 		after = duration.Words(e.Silence) + " after the handshake"
 	}
 	var w string
@@ -625,8 +652,8 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		}
 		w = fmt.Sprintf("%s %s without a Close, %s.", capital(who), what, after)
 	}
-	if f := a.calledFor(e); f != nil {
-		w += fmt.Sprintf(" Frame #%d of %s called for that: %s.", f.Frame, the(f.From), f.Name)
+	if f := &e.facts; f.frame > 0 {
+		w += fmt.Sprintf(" Frame #%d of %s called for that: %s.", f.frame, the(f.from), f.rule)
 	}
 	switch {
 	case e.Client == nil && e.Server == nil:
@@ -640,21 +667,6 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		w += fmt.Sprintf(" Both programs are told %v.", e.Client.Code)
 	}
 	return w
-}
-
-// calledFor returns the finding for which an endpoint closes with the code of
-// the first Close, or nil.
-func (a *Analyser) calledFor(e *Ending) *Finding {
-	if a.noted == nil || a.end.first == nil {
-		return nil
-	}
-	for i := range a.noted.findings {
-		f := &a.noted.findings[i]
-		if f.Rule != 0 && f.Frame > 0 && f.Frame < a.end.first.Frame && f.From != e.Began && f.Rule.Info().Code == e.Code {
-			return f
-		}
-	}
-	return nil
 }
 
 func the(p Party) string {

@@ -409,8 +409,8 @@ func TestEndings(t *testing.T) {
 			}
 			got += fmt.Sprintf(" %d", v.Code)
 		}
-		if got != tt.want || !strings.Contains(e.Words, tt.words) {
-			t.Errorf("%s: %s: %s, want %s: %s", tt.name, got, e.Words, tt.want, tt.words)
+		if got != tt.want || !strings.Contains(e.String(), tt.words) {
+			t.Errorf("%s: %s: %s, want %s: %s", tt.name, got, e.String(), tt.want, tt.words)
 		}
 	}
 	for _, tt := range []struct {
@@ -425,8 +425,8 @@ func TestEndings(t *testing.T) {
 		{capture.Never, "0 client net opened\n9 client timeout\n9 server timeout", "was never open"},
 		{capture.Never, "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin", "opened a WebSocket"},
 	} {
-		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how || !strings.Contains(report.Ending.Words, tt.words) {
-			t.Errorf("ended %s: %s, want %s: %s", report.Ending.How, report.Ending.Words, tt.how, tt.words)
+		if _, report := records(capture.Options{}, scene(t, tt.scene), nil); report.Ending.How != tt.how || !strings.Contains(report.Ending.String(), tt.words) {
+			t.Errorf("ended %s: %s, want %s: %s", report.Ending.How, report.Ending.String(), tt.how, tt.words)
 		}
 	}
 }

@@ -9,33 +9,38 @@ import (
 	"github.com/wiretrue/websocket/wire/rfc"
 )
 
-// frameReader is what a side has of the frame and the message that it sends.
+// frameReader is what a side has read behind the handshake.
 type frameReader struct {
-	inFrame  bool // a header is whole, its payload is not
-	frame    Frame
-	payload  []byte    // backs frame.Payload
-	findings []Finding // told behind the frame's record
-	start    mark      // of the first byte of the frame that begins next, or has begun last
+	inFrame    bool // a header is whole, its payload is not
+	inMessage  bool
+	contrary   bool     // a frame was masked, or not, as only the other side's are
+	backInStep bool     // a message has begun since bytes were lost
+	*reading            // nil: neither a frame nor a message is being read
+	number     int64    // of the last frame
+	start      mark     // of the first byte of the frame that begins next, or has begun last
+	keys       keyWatch // of masking keys
 
-	inMessage    bool
-	message      Message
-	joined       []byte // backs message.Payload
-	messageStart time.Time
-	inflater     inflater
-	requests     []request // without a response, oldest first
-
-	messageHeader frame.Header // the first of the message
-	messageAt     int64        // where it stands in the stream
-
-	left       uint64 // in stateSkip, bytes to the frame's end
-	backInStep bool   // a message has begun since bytes were lost
-	contrary   bool   // a frame was masked, or not, as only the other side's are
-
+	inflater  inflater
+	requests  []request // without a response, oldest first
+	left      uint64    // in stateSkip, bytes to the frame's end
 	pings     wire.Pings
 	pingSeq   int64
 	pingMarks *[2 * maxPings]pingMark // by pingSeq; nil before the first
-	keys      keyWatch
 	rate      rateWatch
+}
+
+// reading is the frame and the message that are being read, and behind them
+// the last ones, until all bytes that came are read.
+type reading struct {
+	frame    Frame
+	payload  []byte    // backs frame.Payload
+	findings []Finding // told behind the frame's record
+
+	message       Message
+	joined        []byte // backs message.Payload
+	messageStart  time.Time
+	messageHeader frame.Header // the first of the message
+	messageAt     int64        // where it stands in the stream
 }
 
 // maxPings is not less than the number of Pings that wire.Pings remembers.
@@ -51,7 +56,9 @@ type pingMark struct {
 // beginning is known goes on.
 func (r *frameReader) begin(inside bool) {
 	r.inFrame = false
-	r.findings = r.findings[:0]
+	if r.reading != nil {
+		r.findings = r.findings[:0]
+	}
 	if !inside {
 		r.inMessage = false
 	}
@@ -92,7 +99,7 @@ func (a *Analyser) readFrames(s *side, m mark, b []byte) int {
 			}
 		}
 	}
-	a.dropBuffers(s)
+	a.dropReading(s)
 	return all
 }
 
@@ -170,8 +177,11 @@ func (a *Analyser) keep(dst, b []byte) []byte {
 func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 	a.frames++
 	stream := s.shift + ev.Offset
-	s.inFrame = true
-	s.payload = a.buffer(s.payload)
+	s.inFrame, s.number = true, a.frames
+	if s.reading == nil {
+		s.reading = a.newReading()
+	}
+	s.payload = s.payload[:0]
 	s.frame = Frame{
 		Number:      a.frames,
 		Header:      Header{ev.Header},
@@ -213,7 +223,7 @@ func (a *Analyser) beginFrame(s *side, m mark, ev *wire.Event) {
 func (a *Analyser) beginMessage(s *side, m mark, h *frame.Header) {
 	a.messages++
 	s.inMessage = true
-	s.joined = a.buffer(s.joined)
+	s.joined = s.joined[:0]
 	s.messageStart = s.start.at
 	s.message = Message{Number: a.messages, FirstFrame: s.frame.Number, Type: "unknown"}
 	switch h.Opcode {

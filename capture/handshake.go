@@ -209,7 +209,8 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	client := &a.sides[wire.Client]
 	ex.granted, ex.Opened = true, true
 	a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
-	a.opened, a.keys = ex.Handshake.withoutHeads(), nil
+	a.keepHandshake(&ex.Handshake)
+	a.keys = nil
 	a.traces = [2]string{wire.Client: proxyTrace(ex.RequestHeader), wire.Server: proxyTrace(ex.ResponseHeader)}
 	a.openWitness(m)
 	a.deflate = ex.Deflate
@@ -230,11 +231,16 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	}
 }
 
-// withoutHeads returns what is kept of a handshake as long as its connection.
-func (h *Handshake) withoutHeads() *Handshake {
+// keepHandshake keeps what is to be known of a handshake as long as its
+// connection: no heads, and no bodies.
+func (a *Analyser) keepHandshake(h *Handshake) {
+	if a.pool != nil {
+		a.packed = a.packHandshake(h)
+		return
+	}
 	kept := *h
 	kept.RequestHeader, kept.RequestBody, kept.ResponseHeader, kept.ResponseBody, kept.GotTLS = nil, nil, nil, nil, false
-	return &kept
+	a.opened = &kept
 }
 
 // openSeen reports whether the handshake was seen that opened the connection.

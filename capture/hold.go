@@ -41,7 +41,7 @@ const (
 
 // take processes an item, or holds it behind what is held already.
 func (a *Analyser) take(it item) {
-	if a.report != nil {
+	if a.over {
 		return
 	}
 	a.wake()
@@ -59,6 +59,10 @@ func (a *Analyser) take(it item) {
 // to decide, and returns the rest. These portions do not depend on how the bytes
 // were cut, so that the guess does not, either.
 func (a *Analyser) hold(it item) (rest item) {
+	if it.kind == itemNet {
+		e := *it.net
+		it.net = &e
+	}
 	if it.kind != itemBytes {
 		a.queue = append(a.queue, it)
 		a.stops = a.stops || it.stops(a.guessed.role)

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"unicode/utf8"
@@ -93,4 +94,17 @@ func (h Header) MarshalJSON() ([]byte, error) {
 		j.MaskingKey = h.MaskingKey[:]
 	}
 	return json.Marshal(j)
+}
+
+// MarshalJSON writes the ending's fields, and its words in a sentence.
+func (e Ending) MarshalJSON() ([]byte, error) {
+	type fields Ending
+	var b bytes.Buffer
+	to := json.NewEncoder(&b)
+	to.SetEscapeHTML(false) // whoever asked does it, or does not want it
+	err := to.Encode(struct {
+		fields
+		Words string `json:"words"`
+	}{fields(e), e.String()})
+	return b.Bytes(), err
 }

@@ -17,10 +17,17 @@ import (
 
 // linesOf tells a conversation's records, and its report, as lines of JSON.
 func linesOf(t testing.TB, o capture.Options, steps []step, cut func([]byte) [][]byte) []string {
-	return linesBy(t, func(emit func(capture.Record)) *capture.Analyser { return capture.New(o, emit) }, steps, cut)
+	return linesBy(t, func(to capture.Recorder) *capture.Analyser {
+		return capture.New(o, func(r capture.Record) { to.Record(&r) })
+	}, steps, cut)
 }
 
-func linesBy(t testing.TB, newAnalyser func(func(capture.Record)) *capture.Analyser, steps []step, cut func([]byte) [][]byte) (lines []string) {
+// recorder is a Recorder.
+type recorder func(*capture.Record)
+
+func (f recorder) Record(r *capture.Record) { f(r) }
+
+func linesBy(t testing.TB, newAnalyser func(capture.Recorder) *capture.Analyser, steps []step, cut func([]byte) [][]byte) (lines []string) {
 	t.Helper()
 	line := func(v any) {
 		b, err := json.Marshal(v)
@@ -29,7 +36,7 @@ func linesBy(t testing.TB, newAnalyser func(func(capture.Record)) *capture.Analy
 		}
 		lines = append(lines, string(b))
 	}
-	a := newAnalyser(func(r capture.Record) { line(r) })
+	a := newAnalyser(recorder(func(r *capture.Record) { line(r) }))
 	line(play(a, steps, cut))
 	return lines
 }

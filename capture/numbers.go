@@ -61,9 +61,10 @@ type Numbers struct {
 
 // tally is a side's Numbers as they grow.
 type tally struct {
+	payload uint64 // of all frames
+	sizes   sample // for the median, as the others
 	Numbers
-	payload                uint64 // of all frames
-	rtts, sizes, responses sample // for the medians
+	rtts, responses sample
 }
 
 // Spread is the spread of many values. Of more than some hundred values the
@@ -118,14 +119,14 @@ func (s *sample) median() int64 {
 
 // numbers is the Report as it grows.
 type numbers struct {
-	sides      [2]tally
-	first      time.Time
 	lastByte   time.Time
 	lastOf     [2]time.Time
 	lastFrame  [2]time.Time
-	opened     time.Time
 	idle       time.Duration
+	first      time.Time
+	sides      [2]tally
 	idleFrom   time.Time
+	opened     time.Time
 	handshakes int
 	exchanges  int
 	heads      [2]int64
@@ -263,8 +264,8 @@ func (a *Analyser) sum() *Report {
 		if len(f.findings) > 0 {
 			r.Findings = f.findings
 		}
-		r.Errors, r.Warnings, r.Notes = f.severities[Error], f.severities[Warning], f.severities[Note]
 	}
+	r.Errors, r.Warnings, r.Notes = a.Found(Error), a.Found(Warning), a.Found(Note)
 	if h := r.Handshake; h != nil {
 		r.Opening = since(h.Requested, h.Responded)
 	}

@@ -215,9 +215,6 @@ func (a *Analyser) pack() bool {
 	if w.guessed != nil || len(w.queue) > 0 || len(w.exchanges) > 0 || !w.sides[0].atRest() || !w.sides[1].atRest() {
 		return false
 	}
-	if w.opened != nil {
-		w.packed, w.opened = a.packHandshake(w.opened), nil
-	}
 	first := w.numbers.first
 	c := coder{writing: true, words: &a.pool.words, base: first.Unix(), where: first.Location(), b: a.pool.bytes[:0]}
 	c.b = binary.AppendVarint(c.b, c.base)
@@ -274,7 +271,7 @@ func stretch(dst, b []byte) []byte {
 
 // atRest reports whether nothing is under way in the side.
 func (s *side) atRest() bool {
-	if s.inFrame || s.inMessage || s.frame.Cut { // in any state: a response may have come upon guessed frames
+	if s.inFrame || s.inMessage || s.reading != nil && s.frame.Cut { // in any state: a response may have come upon guessed frames
 		return false
 	}
 	switch s.state {
@@ -329,7 +326,7 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 
 // packHandshake writes a handshake without heads and bodies.
 func (a *Analyser) packHandshake(h *Handshake) []byte {
-	c := coder{writing: true, words: &a.pool.words}
+	c := coder{writing: true, words: &a.pool.words, b: a.pool.bytes[:0]}
 	if !h.Requested.IsZero() {
 		c.base = h.Requested.Unix()
 	} else if !h.Responded.IsZero() {
@@ -337,6 +334,7 @@ func (a *Analyser) packHandshake(h *Handshake) []byte {
 	}
 	c.int64(&c.base)
 	h.code(&c)
+	a.pool.bytes = c.b
 	return bytes.Clone(c.b)
 }
 
@@ -358,7 +356,7 @@ func (h *Handshake) code(c *coder) {
 	for _, v := range []*[]string{&h.Host, &h.Subprotocols, &h.Offered, &h.Agreed, &h.Broken} {
 		list(c, v, func(s *string) { word(c, s) })
 	}
-	if h.Key != "" {
+	if h.Key != "" && !c.writing {
 		h.AcceptExpected = handshake.Accept(h.Key)
 	}
 	right := h.Accept == h.AcceptExpected
@@ -377,7 +375,11 @@ func (e *Ending) code(c *coder) {
 	word(c, &e.How)
 	word(c, &e.Began, &e.LargeFrom, &e.Reset)
 	word(c, &e.Reason, &e.Proxy)
-	text(c, &e.Words)
+	f := &e.facts
+	c.bools(&f.encrypted, &f.unopened, &f.declined, &f.atOnce)
+	word(c, &f.refusal, &f.rule)
+	word(c, &f.from)
+	integer(c, &f.frame)
 	integer(c, &e.Code)
 	for _, v := range []**View{&e.Client, &e.Server} {
 		pointer(c, v, func(v *View) {
@@ -401,7 +403,7 @@ func (s *side) code(c *coder) {
 	integer(c, &s.state)
 	word(c, &s.ended)
 	c.bools(&s.seen, &s.based, &s.lossy, &s.backInStep, &s.contrary)
-	integer(c, &s.offset, &s.base, &s.shift, &s.searched, &s.headAt, &s.pingSeq, &s.frame.Number)
+	integer(c, &s.offset, &s.base, &s.shift, &s.searched, &s.headAt, &s.pingSeq, &s.number)
 	c.mark(&s.headFirst)
 
 	k := &s.keys

@@ -7,17 +7,19 @@ package capture
 // stays awake. It makes no difference to what they tell. Analysers of one Pool
 // are for one goroutine together.
 type Pool struct {
-	o       Options // of all
-	most    int     // awake, of few
-	all     int     // Analysers without a Report
-	awake   int
-	slots   []*Analyser // those that are awake; nil: free
-	hand    int         // the next to look at
-	free    []*work
-	spare   *exchange // empty
-	bytes   []byte
-	words   words // that those at rest have
-	buffers [][]byte
+	o        Options // of all
+	most     int     // awake, of few
+	all      int     // Analysers without a Report, that may still have one
+	awake    int
+	recent   *Analyser   // the last one called
+	slots    []*Analyser // those that are awake; nil: free
+	hand     int         // the next to look at
+	free     []*work
+	spare    *exchange // empty
+	bytes    []byte
+	words    words      // that those at rest have
+	readings []*reading // empty
+	told     told
 }
 
 // NewPool returns a Pool of which so many Analysers are awake, as far as that
@@ -28,10 +30,25 @@ func NewPool(awake int, o Options) *Pool {
 	return &Pool{o: o, most: max(1, awake)}
 }
 
-// New is the function of that name, for an Analyser of the Pool.
-func (p *Pool) New(emit func(Record)) *Analyser {
+// A Recorder takes the records of an Analyser, each of which is valid during the
+// call. It must not call Analysers.
+type Recorder interface {
+	Record(*Record)
+}
+
+// New returns an Analyser of the Pool that passes each record to a Recorder,
+// which may be nil when the Report is all that is wanted.
+func (p *Pool) New(to Recorder) *Analyser {
+	a := new(Analyser)
+	p.Start(a, to)
+	return a
+}
+
+// Start makes an Analyser of the Pool of one that is zero: that is in one place
+// with what else is known of the connection.
+func (p *Pool) Start(a *Analyser, to Recorder) {
 	p.all++
-	return &Analyser{o: &p.o, pool: p, emits: emit}
+	*a = Analyser{o: &p.o, pool: p, to: to, told: &p.told}
 }
 
 // room returns how many may be awake now. Very many take the room of those
@@ -46,14 +63,18 @@ func (p *Pool) room() int {
 // wake makes the Analyser ready to work.
 func (a *Analyser) wake() {
 	a.used = true
-	if a.work != nil {
-		return
-	}
-	if a.pool == nil {
+	p := a.pool
+	switch {
+	case a.work == nil && p == nil:
 		a.work = newWork()
-		return
+	case a.work == nil:
+		p.admit(a)
+	case p != nil && p.recent != a && p.awake > warmFrom:
+		a.warm()
 	}
-	a.pool.admit(a)
+	if p != nil {
+		p.recent = a
+	}
 }
 
 // admit gives the Analyser a place, and work.
@@ -166,33 +187,27 @@ func (a *Analyser) dropExchange(ex *exchange) {
 	}
 }
 
-// buffer returns b empty, or another one when there is none.
-func (a *Analyser) buffer(b []byte) []byte {
-	if p := a.pool; b == nil && p != nil && len(p.buffers) > 0 {
-		last := len(p.buffers) - 1
-		b, p.buffers = p.buffers[last], p.buffers[:last]
+// newReading returns an empty reading.
+func (a *Analyser) newReading() *reading {
+	if p := a.pool; p != nil && len(p.readings) > 0 {
+		last := len(p.readings) - 1
+		r := p.readings[last]
+		p.readings = p.readings[:last]
+		return r
 	}
-	return b[:0]
+	return new(reading)
 }
 
-// dropBuffers takes the buffers back of which a side has no use between frames
-// and messages.
-func (a *Analyser) dropBuffers(s *side) {
-	if a.pool == nil {
+// dropReading takes the reading back of a side that is between frames and
+// messages, unless there are many or it is large.
+func (a *Analyser) dropReading(s *side) {
+	p, r := a.pool, s.reading
+	if p == nil || r == nil || s.inFrame || s.inMessage || r.frame.Cut {
 		return
 	}
-	if !s.inFrame {
-		a.pool.keep(&s.payload)
+	s.reading = nil
+	if len(p.readings) < 16 && cap(r.payload) <= 4096 && cap(r.joined) <= 4096 && cap(r.findings) == 0 {
+		*r = reading{payload: r.payload, joined: r.joined}
+		p.readings = append(p.readings, r)
 	}
-	if !s.inMessage {
-		a.pool.keep(&s.joined)
-	}
-}
-
-// keep keeps a buffer, unless there are many or it is large.
-func (p *Pool) keep(b *[]byte) {
-	if 0 < cap(*b) && cap(*b) <= 4096 && len(p.buffers) < 16 {
-		p.buffers = append(p.buffers, *b)
-	}
-	*b = nil
 }

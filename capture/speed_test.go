@@ -37,7 +37,7 @@ func BenchmarkMessages(b *testing.B) {
 			pool := capture.NewPool(bm.awake, capture.Options{})
 			all := make([]*capture.Analyser, bm.conns)
 			for i := range all {
-				all[i] = pool.New(func(capture.Record) {})
+				all[i] = pool.New(recorder(func(*capture.Record) {}))
 				all[i].Bytes(wire.Client, start, 1, []byte(goodRequest))
 				all[i].Bytes(wire.Server, start, 2, []byte(goodResponse))
 			}

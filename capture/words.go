@@ -320,7 +320,7 @@ func (a *Analyser) seenAtEnd(rule rfc.Rule, s *side, how How) string {
 	switch rule {
 	case rfc.EndBetweenFrames:
 		switch r := a.witness.Receiver(s.role); {
-		case s.frame.Cut:
+		case s.reading != nil && s.frame.Cut:
 			return fmt.Sprintf("%s after %d of the frame's %d bytes of payload", what, s.frame.Seen, s.frame.Header.Length)
 		case r.InFrame():
 			return what + " inside a frame's header"

@@ -54,9 +54,15 @@ var traces = []string{"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"
 // passed through a proxy, or "". One that names the kind is preferred. The names
 // in the header are canonical.
 func Trace(header map[string][]string) string {
+	var field string
+	var values []string
 	for i := range proxies {
-		for _, v := range header[proxies[i].field] {
-			if line := proxies[i].field + ": " + v; Of(line) != (Proxy{}) {
+		if proxies[i].field != field {
+			field = proxies[i].field
+			values = header[field]
+		}
+		for _, v := range values {
+			if line := field + ": " + v; Of(line) != (Proxy{}) {
 				return line
 			}
 		}
@@ -140,9 +146,12 @@ func Fits(silence time.Duration, p Proxy) (list []Fit) {
 // than early, and the last byte was seen a little before or after the one who
 // holds the timer saw it.
 func confidence(silence, timeout time.Duration) float64 {
+	if silence < timeout-250*time.Millisecond {
+		return 0
+	}
 	off := (silence - timeout).Seconds()
 	room := 0.3 + 0.01*timeout.Seconds()
-	if off < -0.25 || off > 3*room {
+	if off > 3*room {
 		return 0
 	}
 	return 0.95 * math.Exp(-math.Max(0, off-0.1)/room)

@@ -42,6 +42,9 @@ type Response struct {
 //
 // What is no HTTP or larger than the limit is returned at once, with Broken
 // set and n the number of bytes looked at.
+//
+// The strings of r share one copy of the head: whoever keeps one of them for
+// long clones it.
 func ParseRequest(b []byte, limit int) (r Request, n int) {
 	head, n, verdict := splitHead(b, limit, mayBeRequest)
 	switch verdict {
@@ -52,7 +55,7 @@ func ParseRequest(b []byte, limit int) (r Request, n int) {
 	case headForeign:
 		return Request{Broken: rfc.SetOf(rfc.RequestSyntax)}, n
 	}
-	line, fields := cutLine(head)
+	line, fields := cutLine(string(head))
 	ok := n-len(head) == len("\r\n") // the empty line
 	parts := strings.Split(line.text, " ")
 	if len(parts) != 3 || line.bare || !IsFieldValue(line.text) || !IsToken(parts[0]) || parts[1] == "" || !isProto(parts[2]) {
@@ -87,7 +90,7 @@ func ParseResponse(b []byte, limit int) (r Response, n int) {
 	case headForeign:
 		return Response{Broken: rfc.SetOf(rfc.ResponseSyntax)}, n
 	}
-	line, fields := cutLine(head)
+	line, fields := cutLine(string(head))
 	var rest, status string
 	r.Proto, rest, _ = strings.Cut(line.text, " ")
 	status, r.Reason, _ = strings.Cut(rest, " ")
@@ -168,16 +171,16 @@ type headLine struct {
 	bare bool // ended by LF alone
 }
 
-func cutLine(head []byte) (line headLine, rest []byte) {
-	text, rest, _ := bytes.Cut(head, []byte("\n"))
-	trimmed, crlf := bytes.CutSuffix(text, []byte("\r"))
-	return headLine{string(trimmed), !crlf}, rest
+func cutLine(head string) (line headLine, rest string) {
+	text, rest, _ := strings.Cut(head, "\n")
+	text, crlf := strings.CutSuffix(text, "\r")
+	return headLine{text, !crlf}, rest
 }
 
 // parseFields reads the header lines. ok is false when one of them breaks the
 // syntax; what can be understood of it is kept.
-func parseFields(head []byte) (header map[string][]string, ok bool) {
-	lines := bytes.Count(head, []byte("\n"))
+func parseFields(head string) (header map[string][]string, ok bool) {
+	lines := strings.Count(head, "\n")
 	header, ok = make(map[string][]string, lines), true
 	values := make([]string, 0, lines) // backs those of the fields that come once
 	for len(head) > 0 {

@@ -170,6 +170,10 @@ func (c *Conn) RTT() time.Duration {
 
 // Options bound a Tracker. A zero field stands for its default.
 type Options struct {
+	// NewConn makes a Conn, which may be part of something larger; nil: new
+	// does.
+	NewConn func() *Conn
+
 	MaxConns      int // connections at a time; default 131072. The closed go first, then those that have been quiet.
 	MaxBuffer     int // bytes kept behind a hole per direction; default 2 MiB
 	MaxBuffered   int // the same for all connections together; default 32 MiB
@@ -183,6 +187,9 @@ func (o Options) withDefaults() Options {
 		if *v <= 0 {
 			*v = d
 		}
+	}
+	if o.NewConn == nil {
+		o.NewConn = func() *Conn { return new(Conn) }
 	}
 	def(&o.MaxConns, 1<<17)
 	def(&o.MaxBuffer, 2<<20)

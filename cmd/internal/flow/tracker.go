@@ -133,7 +133,8 @@ func (t *Tracker) create(k key, s *packet.Segment, now int64) *Conn {
 		t.evict()
 	}
 	st := Stamp{s.Packet, now}
-	c := &Conn{ID: t.stats.Conns, First: st, Last: st}
+	c := t.opts.NewConn()
+	c.ID, c.First, c.Last = t.stats.Conns, st, st
 	c.key, c.isV4 = k, s.Src.Addr().Is4()
 	c.embryo = &embryo{since: now}
 	c.half[0].init()

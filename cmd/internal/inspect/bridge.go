@@ -14,7 +14,7 @@ import (
 type link struct {
 	of       *Inspector
 	turn     *turn // of the sink that writes lines
-	analyser *capture.Analyser
+	analyser capture.Analyser
 	session  *tlsview.Session
 	half     [2]half
 	hidden   bool  // it is not shown, whatever comes
@@ -64,15 +64,20 @@ func roleOf(d flow.Dir) wire.Role {
 // A bridge is an Inspector as a handler of the tracker.
 type bridge Inspector
 
+// newConn makes a Conn in one piece, with the tracker's and the Analyser's parts.
+func (i *Inspector) newConn() *flow.Conn {
+	c := &Conn{link: link{of: i}}
+	c.User = c
+	return &c.Conn
+}
+
 // Open implements [flow.Handler].
 func (b *bridge) Open(fc *flow.Conn) {
-	i := (*Inspector)(b)
-	c := &Conn{Conn: fc, link: link{of: i}}
+	c := fc.User.(*Conn)
 	c.half[0].fin, c.half[1].fin = noFIN, noFIN
-	fc.User = c
-	c.analyser = i.analysers.New(c.record)
-	if c.hidden = i.o.Choice.never(c); !c.hidden {
-		i.sink.Begin(c)
+	b.analysers.Start(&c.analyser, (*recorder)(c))
+	if c.hidden = b.o.Choice.never(c); !c.hidden {
+		b.sink.Begin(c)
 	}
 }
 
@@ -268,7 +273,7 @@ func (b *bridge) End(fc *flow.Conn) {
 		}
 	}
 	c.tellTLS(last)
-	report := c.analyser.Report()
+	c.analyser.Finish()
 	if c.WebSocket {
 		b.totals.WebSocket++
 	}
@@ -284,12 +289,19 @@ func (b *bridge) End(fc *flow.Conn) {
 	}
 	delete(b.waiting, c)
 	if !c.hidden {
-		b.sink.End(c, report)
+		b.sink.End(c)
 	}
+	c.analyser.Discard()
 }
 
+// A recorder is a Conn as its Analyser sees it.
+type recorder Conn
+
+// Record implements [capture.Recorder].
+func (c *recorder) Record(r *capture.Record) { (*Conn)(c).record(r) }
+
 // record passes a record of the Analyser on.
-func (c *Conn) record(r capture.Record) {
+func (c *Conn) record(r *capture.Record) {
 	switch {
 	case c.WebSocket:
 	case r.Handshake != nil, r.Frame != nil,
@@ -301,10 +313,9 @@ func (c *Conn) record(r capture.Record) {
 	if c.hidden {
 		return
 	}
-	x, shown := &c.of.o.Choice, &c.of.record
-	*shown = r // once, where it need not be allocated
-	matches := x.Match == nil || x.Match(c, shown)
+	x := &c.of.o.Choice
+	matches := x.Match == nil || x.Match(c, r)
 	c.matched = c.matched || matches
 	c.Shown = c.matched && x.worth(c)
-	c.of.sink.Record(c, shown, matches)
+	c.of.sink.Record(c, r, matches)
 }

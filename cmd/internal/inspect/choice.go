@@ -37,11 +37,11 @@ func (*Verdict) Begin(*Conn) {}
 func (*Verdict) Record(*Conn, *capture.Record, bool) {}
 
 // End implements [Sink].
-func (v *Verdict) End(c *Conn, report *capture.Report) {
+func (v *Verdict) End(c *Conn) {
 	if c.Shown {
 		v.Shown++
-		v.Errors += int64(report.Errors)
-		v.Warnings += int64(report.Warnings)
-		v.Notes += int64(report.Notes)
+		v.Errors += int64(c.analyser.Found(capture.Error))
+		v.Warnings += int64(c.analyser.Found(capture.Warning))
+		v.Notes += int64(c.analyser.Found(capture.Note))
 	}
 }

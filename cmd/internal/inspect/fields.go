@@ -160,7 +160,7 @@ func appendEscaped(dst []byte, s string) []byte {
 }
 
 // End implements [Sink].
-func (s *Rows) End(c *Conn, _ *capture.Report) { c.turn.end() }
+func (s *Rows) End(c *Conn) { c.turn.end() }
 
 // Close ends the output. The error is that of the output.
 func (s *Rows) Close() error { return s.turns.close() }

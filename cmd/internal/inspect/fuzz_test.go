@@ -141,4 +141,4 @@ type silent struct{}
 
 func (silent) Begin(*inspect.Conn)                         {}
 func (silent) Record(*inspect.Conn, *capture.Record, bool) {}
-func (silent) End(*inspect.Conn, *capture.Report)          {}
+func (silent) End(*inspect.Conn)                           {}

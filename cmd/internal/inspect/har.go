@@ -173,7 +173,7 @@ func (a *Archive) spill() {
 }
 
 // End implements [Sink].
-func (a *Archive) End(c *Conn, report *capture.Report) {
+func (a *Archive) End(c *Conn) {
 	k := a.open[c]
 	delete(a.open, c)
 	a.memory -= len(k.messages)
@@ -187,6 +187,7 @@ func (a *Archive) End(c *Conn, report *capture.Report) {
 		e := &k.entries[n]
 		last := n == len(k.entries)-1
 		if last {
+			report := c.Report()
 			e.Time = float64(report.Stop.Sub(e.Started)) / 1e6
 			e.Timings.Receive = max(0, e.Time-e.Timings.Wait)
 			e.Comment = summary(report)
@@ -220,7 +221,7 @@ func (a *Archive) entry(e *harEntry, k *archived, last bool) {
 func summary(report *capture.Report) string {
 	text := ""
 	if report.Ending != nil {
-		text = report.Ending.Words
+		text = report.Ending.String()
 	}
 	var told []string
 	for i := range report.Findings {

@@ -42,7 +42,7 @@ type Options struct {
 
 // A Conn is a connection as sinks see it. Its fields grow while it goes on.
 type Conn struct {
-	*flow.Conn
+	flow.Conn
 	WebSocket bool // it is one, asked to become one, or may be one inside TLS
 	Shown     bool // it is one that is shown; it may turn out to be during any record
 	TLS       *capture.TLSFacts
@@ -61,6 +61,9 @@ func (c *Conn) Names() *filter.Conn {
 	return &i.names
 }
 
+// Report returns the sum of the connection. It is there during End only.
+func (c *Conn) Report() *capture.Report { return c.analyser.Report() }
+
 // A Sink takes what is found. For every connection that may be shown: Begin
 // first, End last; between them its records in the order of the wire, each
 // with whether it matches the [Choice]. All calls come from the goroutine of
@@ -69,7 +72,7 @@ func (c *Conn) Names() *filter.Conn {
 type Sink interface {
 	Begin(c *Conn)
 	Record(c *Conn, r *capture.Record, matches bool)
-	End(c *Conn, report *capture.Report)
+	End(c *Conn)
 }
 
 // Totals count over the whole capture.
@@ -112,7 +115,6 @@ type Inspector struct {
 	passed    int64
 	begin     time.Time // of the capture
 	segment   packet.Segment
-	record    capture.Record
 	names     filter.Conn
 	named     *Conn // whose they are
 }
@@ -125,7 +127,7 @@ func New(o Options, sink Sink) *Inspector {
 	i := &Inspector{o: o, sink: sink, waiting: map[*Conn]struct{}{}}
 	o.Analyser.OtherKeys = i.keys.others
 	i.analysers = capture.NewPool(awake, o.Analyser)
-	i.tracker = flow.New((*bridge)(i), &flow.Options{ServerPorts: o.ServerPorts})
+	i.tracker = flow.New((*bridge)(i), &flow.Options{NewConn: i.newConn, ServerPorts: o.ServerPorts})
 	return i
 }
 
@@ -262,8 +264,8 @@ func (all Sinks) Record(c *Conn, r *capture.Record, matches bool) {
 }
 
 // End implements [Sink].
-func (all Sinks) End(c *Conn, report *capture.Report) {
+func (all Sinks) End(c *Conn) {
 	for _, s := range all {
-		s.End(c, report)
+		s.End(c)
 	}
 }

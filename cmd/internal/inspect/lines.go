@@ -83,9 +83,9 @@ func (s *Lines) Record(c *Conn, r *capture.Record, matches bool) {
 }
 
 // End implements [Sink].
-func (s *Lines) End(c *Conn, report *capture.Report) {
+func (s *Lines) End(c *Conn) {
 	if c.Shown && s.reports {
-		s.write(c.turn, reportLine{capture.Version, "report", c.ID, c.Client(), c.Server(), report})
+		s.write(c.turn, reportLine{capture.Version, "report", c.ID, c.Client(), c.Server(), c.Report()})
 	}
 	c.turn.end()
 }

@@ -87,7 +87,7 @@ func faultOf(p capture.Party) string {
 }
 
 // End implements [Sink].
-func (s *Saver) End(c *Conn, _ *capture.Report) {
+func (s *Saver) End(c *Conn) {
 	k := s.open[c]
 	delete(s.open, c)
 	if !c.Shown {

@@ -58,13 +58,13 @@ func (s *Stories) Record(c *Conn, r *capture.Record, matches bool) {
 }
 
 // End implements [Sink].
-func (s *Stories) End(c *Conn, report *capture.Report) {
+func (s *Stories) End(c *Conn) {
 	t := s.open[c]
 	delete(s.open, c)
 	if c.Shown {
 		s.now = t.turn
 		if s.reports {
-			t.telling.Report(report)
+			t.telling.Report(c.Report())
 		}
 		if t.turn.wrote {
 			t.turn.Write([]byte("\n"))

@@ -102,12 +102,13 @@ func plain(s string, most int) string {
 }
 
 // End implements [Sink].
-func (t *Table) End(c *Conn, report *capture.Report) {
+func (t *Table) End(c *Conn) {
 	w := t.open[c]
 	delete(t.open, c)
 	if !c.Shown {
 		return
 	}
+	report := c.Report()
 	both := func(a, b uint64) string { return fmt.Sprintf("%s/%s", short(a), short(b)) }
 	w.cells = []string{
 		fmt.Sprint(c.ID),

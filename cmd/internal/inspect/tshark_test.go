@@ -39,7 +39,7 @@ func (k *collector) Record(c *inspect.Conn, r *capture.Record, _ bool) {
 	k.records[c.ID] = append(k.records[c.ID], clone(*r))
 }
 
-func (k *collector) End(c *inspect.Conn, report *capture.Report) { k.reports[c.ID] = report }
+func (k *collector) End(c *inspect.Conn) { k.reports[c.ID] = c.Report() }
 
 // clone makes a record that outlives the call it came in, as far as the tests
 // look at it.

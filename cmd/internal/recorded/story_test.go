@@ -58,7 +58,7 @@ func (s *teller) Begin(c *inspect.Conn) {
 	s.conns = append(s.conns, k)
 }
 
-func (s *teller) End(c *inspect.Conn, report *capture.Report) { s.open[c].report = report }
+func (s *teller) End(c *inspect.Conn) { s.open[c].report = c.Report() }
 
 func (s *teller) Record(c *inspect.Conn, r *capture.Record, _ bool) {
 	k := s.open[c]

@@ -405,7 +405,7 @@ func (t *Telling) end(r *capture.Record) {
 
 func (t *Telling) ending(r *capture.Record) {
 	e := r.Ending
-	words := safe(e.Words)
+	words := safe(e.String())
 	switch e.How {
 	case capture.Clean, capture.Going, capture.Never:
 		words = t.p.palette.bold(words)

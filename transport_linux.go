@@ -283,16 +283,15 @@ func (p *epoll) control(raw syscall.RawConn, op int, event *syscall.EpollEvent) 
 const longTransfer = 64 << 10
 
 // receive is a read that does not wait. A short one is over before the
-// scheduler could do anything about it. A call that knows sockets alone costs
-// less than one for files of every kind.
+// scheduler could do anything about it.
 func receive(fd uintptr, p []byte) (int, error) {
-	return transfer(syscall.SYS_RECVFROM, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), 0, len(p))
+	return transfer(sysRecv, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), 0, len(p))
 }
 
 // send is a write of a and, behind it, b that does not wait.
 func send(fd uintptr, a, b []byte) (int, error) {
 	if len(b) == 0 {
-		return transfer(syscall.SYS_SENDTO, fd, unsafe.Pointer(unsafe.SliceData(a)), len(a), syscall.MSG_NOSIGNAL, len(a))
+		return transfer(sysSend, fd, unsafe.Pointer(unsafe.SliceData(a)), len(a), syscall.MSG_NOSIGNAL, len(a))
 	}
 	both := [2]syscall.Iovec{{Base: unsafe.SliceData(a)}, {Base: unsafe.SliceData(b)}}
 	both[0].SetLen(len(a))

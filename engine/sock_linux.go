@@ -8,16 +8,15 @@ import (
 	"unsafe"
 )
 
-// The calls here do not wait, so the runtime need not be told of them. Those that
-// know sockets alone cost less than those for files of every kind.
+// The calls here do not wait, so the runtime need not be told of them.
 
 func readFD(fd int, b []byte) (int, error) {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
+	n, _, errno := syscall.RawSyscall6(sysRecv, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
 	return result(n, errno)
 }
 
 func writeFD(fd int, b []byte) (int, error) {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
+	n, _, errno := syscall.RawSyscall6(sysSend, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
 	return result(n, errno)
 }
 
@@ -58,7 +57,7 @@ func result(n uintptr, errno syscall.Errno) (int, error) {
 func closeFD(fd int) { syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // halfClose ends this side of the stream.
-func halfClose(fd int) { syscall.RawSyscall(syscall.SYS_SHUTDOWN, uintptr(fd), syscall.SHUT_WR, 0) }
+func halfClose(fd int) { syscall.Shutdown(fd, syscall.SHUT_WR) }
 
 // dupListener returns a descriptor of a listener's socket.
 func dupListener(ln net.Listener) (int, error) {
@@ -101,7 +100,7 @@ func dup(sc syscall.Conn) (fd int, err error) {
 
 // acceptFD accepts a connection of a listener, without waiting.
 func acceptFD(ln int) (int, error) {
-	fd, _, errno := syscall.RawSyscall6(syscall.SYS_ACCEPT4, uintptr(ln), 0, 0, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0, 0)
+	fd, _, errno := syscall.RawSyscall6(sysAccept4, uintptr(ln), 0, 0, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0, 0)
 	return result(fd, errno)
 }
 

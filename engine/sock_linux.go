@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -114,8 +115,38 @@ func exhausted(err error) bool {
 func noDelay(fd int) { syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) }
 
 func remoteAddr(fd int) net.Addr {
-	sa, _ := syscall.Getpeername(fd)
+	sa, err := syscall.Getpeername(fd)
+	if errors.Is(err, syscall.ENOTCONN) {
+		sa = formerPeer(fd)
+	}
 	return addrOf(sa)
+}
+
+// formerPeer is Getpeername for a connection that was reset, which Linux tells
+// as an option.
+func formerPeer(fd int) syscall.Sockaddr {
+	const soPeername = 28
+	var raw syscall.RawSockaddrAny
+	for _, size := range []uint32{syscall.SizeofSockaddrInet6, syscall.SizeofSockaddrInet4} { // asked for more than there is it fails
+		_, _, errno := syscall.RawSyscall6(sysGetsockopt, uintptr(fd), syscall.SOL_SOCKET, soPeername, uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno != 0 {
+			continue
+		}
+		switch raw.Addr.Family {
+		case syscall.AF_INET6:
+			a := (*syscall.RawSockaddrInet6)(unsafe.Pointer(&raw))
+			return &syscall.SockaddrInet6{Port: hostOrder(&a.Port), ZoneId: a.Scope_id, Addr: a.Addr}
+		case syscall.AF_INET:
+			a := (*syscall.RawSockaddrInet4)(unsafe.Pointer(&raw))
+			return &syscall.SockaddrInet4{Port: hostOrder(&a.Port), Addr: a.Addr}
+		}
+	}
+	return nil
+}
+
+// hostOrder returns a port that the kernel gives as it is on the wire.
+func hostOrder(port *uint16) int {
+	return int(binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(port))[:]))
 }
 
 func localAddr(fd int) net.Addr {

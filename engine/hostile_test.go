@@ -192,3 +192,20 @@ func readEnd(t testing.TB, c *websocket.Conn) error {
 	_, _, err := c.Read(ctx)
 	return err
 }
+
+// A flood of control frames fails the connection.
+func TestAFloodOfControlFrames(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		end := make(ended, 1)
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{MaxControlRate: 10}},
+			Handler:       engine.Handler{OnClose: func(_ *engine.Conn, cause error) { end <- cause }},
+		}})
+		p := dialPeer(t, addr)
+		p.Send(`8a8000000000*100`)
+		p.WantClose(websocket.StatusPolicyViolation)
+		if broken := new(websocket.RuleError); !errors.As(end.wait(t), &broken) || broken.Rule != rfc.ControlRate {
+			t.Errorf("ended with %v", broken)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -206,6 +207,31 @@ func TestAFloodOfControlFrames(t *testing.T) {
 		p.WantClose(websocket.StatusPolicyViolation)
 		if broken := new(websocket.RuleError); !errors.As(end.wait(t), &broken) || broken.Rule != rfc.ControlRate {
 			t.Errorf("ended with %v", broken)
+		}
+	})
+}
+
+// Of the Pings of a peer that does not read only the newest wait for an answer.
+func TestAPingStormIsNotAnsweredInFull(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		conns := make(chan *engine.Conn, 1)
+		addr := m.serveOn(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{MaxControlRate: websocket.NoLimit}},
+			Handler:       engine.Handler{OnOpen: func(c *engine.Conn) { conns <- c }},
+		}}, listenNarrow(t))
+		p := dialPeer(t, addr)
+		c := <-conns
+		const n = 200_000
+		ping := append([]byte{0x89, 0xfd, 0, 0, 0, 0}, make([]byte, 125)...)
+		p.SendBytes(bytes.Repeat(ping, n))
+		for c.Stats().Received.Pings < n {
+			<-time.After(time.Millisecond)
+			if err := c.Cause(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := c.Stats().Sent.Pongs; got > n/2 {
+			t.Errorf("%d Pongs for %d Pings", got, n)
 		}
 	})
 }

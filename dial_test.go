@@ -397,6 +397,31 @@ func TestDialRedirects(t *testing.T) {
 }
 
 // A jar gets the cookies of a response, of a refusal too.
+// A redirect leads from TLS to TLS, and never to plain text.
+func TestDialIsNotRedirectedOutOfTLS(t *testing.T) {
+	for location, dials := range map[string]int{"ws://example.com/": 1, "http://example.com/": 1, "wss://example.com/": 2, "/": 2} {
+		attempts := 0
+		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if attempts++; attempts == 1 {
+				http.Redirect(w, r, location, http.StatusFound)
+			}
+		}))
+		dialled := 0
+		_, err := websocket.Dial(t.Context(), "wss://example.com/", &websocket.DialOptions{
+			MaxRedirects: 1,
+			TLS:          server.Client().Transport.(*http.Transport).TLSClientConfig,
+			NetDial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				dialled++
+				return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+			},
+		})
+		server.Close()
+		if refused := new(websocket.HandshakeError); !errors.As(err, &refused) || dialled != dials || (refused.Status == http.StatusFound) != (dials == 1) {
+			t.Errorf("to %s: %v with %d attempts", location, err, dialled)
+		}
+	}
+}
+
 func TestDialKeepsCookies(t *testing.T) {
 	jar, _ := cookiejar.New(nil)
 	opts := &websocket.DialOptions{Jar: jar}

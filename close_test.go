@@ -386,3 +386,18 @@ func TestACloseInFrontOfAResetIsHeard(t *testing.T) {
 		}
 	}
 }
+
+// What came behind the frame that ended the connection is never handed out.
+func TestNothingIsReadBehindTheEnd(t *testing.T) {
+	for _, last := range []string{`88 82 00000000 03e8`, `83 80 00000000`} {
+		synctest.Test(t, func(t *testing.T) {
+			c, p := wstest.DialPeer(t, nil)
+			p.Send(last + ` 81 82 00000001 "hi"^00000001 81 82 00000002 "hi"^00000002`)
+			for range 3 {
+				if _, m, err := c.Read(t.Context()); err == nil || err != c.Cause() {
+					t.Errorf("behind %s: %q, %v; the cause is %v", last, m, err, c.Cause())
+				}
+			}
+		})
+	}
+}

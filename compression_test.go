@@ -277,3 +277,37 @@ func TestCompressionAnswers(t *testing.T) {
 		}
 	}
 }
+
+// What is dropped from the queue of a slow reader is in no window: what it then
+// reads is what was sent.
+func TestDroppedMessagesAreInNoWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := compressed(new(websocket.Compression))
+		opts.QueueLimit, opts.QueuePolicy = 1000, websocket.QueueDropOldest
+		server, client := wstest.Pipe(t, &websocket.AcceptOptions{Options: opts}, &websocket.DialOptions{Options: compressed(new(websocket.Compression))})
+		message := func(i int) string {
+			r := rand.New(rand.NewPCG(3, uint64(i/3))) // each is like some others
+			return fmt.Sprintf("%d: %x", i, r.Perm(100))
+		}
+		const n = 200
+		for i := range n {
+			if err := server.Write(t.Context(), websocket.Text, []byte(message(i))); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if server.Stats().Dropped == 0 || server.Compression() == "" {
+			t.Fatalf("%+v with %q", server.Stats(), server.Compression())
+		}
+		for last := -1; last < n-1; {
+			_, m, err := client.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := last
+			if fmt.Sscanf(string(m), "%d:", &last); last <= before || string(m) != message(last) {
+				t.Fatalf("behind %d comes %q", before, m)
+			}
+		}
+	})
+}

@@ -121,9 +121,9 @@ func TestDialInput(t *testing.T) {
 		{"the handshake's own header", "ws://example.com/", head("sec-websocket-key", "x")},
 		{"a body", "ws://example.com/", head("Content-Length", "5")},
 		{"an encoded body", "ws://example.com/", head("transfer-encoding", "chunked")},
-		{"CR LF in Host", "ws://example.com/", head("Host", "a\r\nInjected: 1")},
+		{"CR LF in Host", "ws://example.com/", head("Host", "a\r\nInjected:1")},
 		{"an empty Host", "ws://example.com/", head("Host", "")},
-		{"CR LF in the origin", "ws://example.com/", websocket.DialOptions{Origin: "http://a\r\nInjected: 1"}},
+		{"CR LF in the origin", "ws://example.com/", websocket.DialOptions{Origin: "http://a\r\nInjected:1"}},
 		{"CR LF in a subprotocol", "ws://example.com/", websocket.DialOptions{Subprotocols: []string{"a\r\nInjected: 1"}}},
 		{"a list as a subprotocol", "ws://example.com/", websocket.DialOptions{Subprotocols: []string{"a, b"}}},
 		{"a subprotocol twice", "ws://example.com/", websocket.DialOptions{Subprotocols: []string{"a", "b", "a"}}},
@@ -397,6 +397,31 @@ func TestDialRedirects(t *testing.T) {
 }
 
 // A jar gets the cookies of a response, of a refusal too.
+// A redirect leads from TLS to TLS, and never to plain text.
+func TestDialIsNotRedirectedOutOfTLS(t *testing.T) {
+	for location, dials := range map[string]int{"ws://example.com/": 1, "http://example.com/": 1, "wss://example.com/": 2, "/": 2} {
+		attempts := 0
+		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if attempts++; attempts == 1 {
+				http.Redirect(w, r, location, http.StatusFound)
+			}
+		}))
+		dialled := 0
+		_, err := websocket.Dial(t.Context(), "wss://example.com/", &websocket.DialOptions{
+			MaxRedirects: 1,
+			TLS:          server.Client().Transport.(*http.Transport).TLSClientConfig,
+			NetDial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				dialled++
+				return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+			},
+		})
+		server.Close()
+		if refused := new(websocket.HandshakeError); !errors.As(err, &refused) || dialled != dials || (refused.Status == http.StatusFound) != (dials == 1) {
+			t.Errorf("to %s: %v with %d attempts", location, err, dialled)
+		}
+	}
+}
+
 func TestDialKeepsCookies(t *testing.T) {
 	jar, _ := cookiejar.New(nil)
 	opts := &websocket.DialOptions{Jar: jar}

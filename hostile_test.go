@@ -276,3 +276,34 @@ func TestMaskingKeysAreFresh(t *testing.T) {
 		}
 	}
 }
+
+// A peer that broke a rule, and goes on sending while it is waited for, is not
+// read without end.
+func TestLingerIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		go func() {
+			c, err := wstest.Accept(far, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c.Read(t.Context())
+		}()
+		io.WriteString(near, requestHead())
+		if err := readResponseHead(near); err != nil {
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, near)
+		near.Write([]byte{0x83, 0x80, 0, 0, 0, 0}) // an opcode that is not assigned
+		b := make([]byte, 64<<10)
+		sent, err := 0, error(nil)
+		for n := 0; err == nil && sent < 64<<20; sent += n {
+			n, err = near.Write(b) // in none of the bubble's time
+		}
+		if sent < 15<<20 || sent > 17<<20 {
+			t.Errorf("%d bytes were taken behind a broken rule", sent)
+		}
+	})
+}

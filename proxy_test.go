@@ -185,6 +185,26 @@ func TestProxyFails(t *testing.T) {
 			}
 		}
 	})
+	// Whatever goes wrong, the proxy's password is not told.
+	for _, proxy := range []string{"http://u:secret@proxy.example", "socks5://u:secret@proxy.example", "ftp://u:secret@proxy.example"} {
+		for _, fails := range []bool{false, true} { // to be reached
+			opts := &websocket.DialOptions{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }}
+			opts.NetDial = func(context.Context, string, string) (net.Conn, error) {
+				near, far := net.Pipe()
+				go func() {
+					far.Read(make([]byte, 1000))
+					far.Close()
+				}()
+				if fails {
+					return nil, io.ErrUnexpectedEOF
+				}
+				return near, nil
+			}
+			if _, err := websocket.Dial(t.Context(), "ws://example.com/", opts); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "proxy.example") {
+				t.Errorf("%s: %v", proxy, err)
+			}
+		}
+	}
 	broken := errors.New("no proxy can be chosen")
 	opts := &websocket.DialOptions{Proxy: func(*http.Request) (*url.URL, error) { return nil, broken }}
 	if _, err := websocket.Dial(t.Context(), "ws://example.com/", opts); !errors.Is(err, broken) {

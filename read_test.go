@@ -145,6 +145,33 @@ func TestAReaderThatIsNotFinishedIsPassedOver(t *testing.T) {
 	})
 }
 
+// What a reader has not handed out is in memory that no other connection reads
+// to meanwhile.
+func TestAReaderKeepsItsBytes(t *testing.T) {
+	for _, network := range []string{"tcp", "tcp watched"} {
+		one, near1 := rawClient(t, network, nil)
+		two, near2 := rawClient(t, network, nil)
+		for range 50 {
+			near1.Write([]byte("\x81\x8a\x00\x00\x00\x000123456789"))
+			_, r, err := one.Reader(patient(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, 10)
+			if _, err := io.ReadFull(r, got[:4]); err != nil {
+				t.Fatal(err)
+			}
+			near2.Write([]byte("\x81\x8a\x00\x00\x00\x00abcdefghij"))
+			if _, _, err := two.Read(patient(t)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(r, got[4:]); err != nil || string(got) != "0123456789" {
+				t.Fatalf("%s: %q, %v", network, got, err)
+			}
+		}
+	}
+}
+
 func TestCloseRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := wstest.DialPeer(t, nil)

@@ -282,15 +282,14 @@ func (p *epoll) control(raw syscall.RawConn, op int, event *syscall.EpollEvent) 
 }
 
 // receive is a read that does not wait, so the scheduler need not be told of it.
-// A call that knows sockets alone costs less than one for files of every kind.
 func receive(fd uintptr, p []byte) (int, error) {
-	return transfer(syscall.SYS_RECVFROM, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), 0)
+	return transfer(sysRecv, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), 0)
 }
 
 // send is a write of a and, behind it, b that does not wait.
 func send(fd uintptr, a, b []byte) (int, error) {
 	if len(b) == 0 {
-		return transfer(syscall.SYS_SENDTO, fd, unsafe.Pointer(unsafe.SliceData(a)), len(a), syscall.MSG_NOSIGNAL)
+		return transfer(sysSend, fd, unsafe.Pointer(unsafe.SliceData(a)), len(a), syscall.MSG_NOSIGNAL)
 	}
 	both := [2]syscall.Iovec{{Base: unsafe.SliceData(a)}, {Base: unsafe.SliceData(b)}}
 	both[0].SetLen(len(a))

@@ -635,3 +635,59 @@ func TestBackendThatIsNotThere(t *testing.T) {
 		t.Errorf("Serve: %v", err)
 	}
 }
+
+// A connection that the peer has reset can be asked for its addresses by OnClose,
+// also when that has waited for a function of Go, and when nothing is left of it.
+func TestAddressesOfAConnectionThatHasEnded(t *testing.T) {
+	type pair struct{ remote, local string }
+	addresses := func(c *engine.Conn) pair { return pair{c.RemoteAddr().String(), c.LocalAddr().String()} }
+	for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
+		eachMode(t, func(t *testing.T, m mode) {
+			ln, err := net.Listen("tcp", at)
+			if err != nil {
+				t.Skip(err)
+			}
+			for _, busy := range []bool{false, true} {
+				conns, release, end := make(chan *engine.Conn, 1), make(chan struct{}), make(chan pair, 1)
+				s := &engine.Server{Service: engine.Service{Handler: engine.Handler{
+					OnMessage: func(c *engine.Conn, typ websocket.MessageType, p []byte) {
+						if busy {
+							c.Go(func() { <-release })
+						}
+						conns <- c
+					},
+					OnClose: func(c *engine.Conn, _ error) { end <- addresses(c) },
+				}}}
+				addr := m.serveOn(t, s, ln)
+				nc, err := net.Dial("tcp", addr.String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := pair{nc.LocalAddr().String(), nc.RemoteAddr().String()}
+				nc.Write(goodRequest)
+				readHead(t, nc)
+				nc.Write(maskedText("x"))
+				c := <-conns
+				if got := addresses(c); got != want {
+					t.Errorf("open: %v, want %v", got, want)
+				}
+				nc.(*net.TCPConn).SetLinger(0)
+				nc.Close()
+				close(release)
+				if got := <-end; got != want {
+					t.Errorf("at the end: %v, want %v", got, want)
+				}
+				for s.Active() > 0 {
+					<-time.After(time.Millisecond)
+				}
+				if got := addresses(c); got != want {
+					t.Errorf("behind it: %v, want %v", got, want)
+				}
+				if ln, err = net.Listen("tcp", at); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ln.Close()
+		})
+	}
+}

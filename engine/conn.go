@@ -111,7 +111,8 @@ type more struct {
 	sender      wire.Sender
 	std         *websocket.Conn // serves the connection; nil: the loop does
 	server      *Server         // with std
-	remote      net.Addr        // of a connection whose address is no IP's
+	remote      net.Addr        // of a connection that is closed
+	local       net.Addr        // likewise
 	view        *websocket.Conn // for the Trace
 	endView     func(cause error)
 	subprotocol string
@@ -252,6 +253,9 @@ func (c *Conn) LocalAddr() net.Addr {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.more != nil && c.more.local != nil {
+		return c.more.local
+	}
 	return localAddr(int(c.fd))
 }
 

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -191,4 +192,46 @@ func readEnd(t testing.TB, c *websocket.Conn) error {
 	defer cancel()
 	_, _, err := c.Read(ctx)
 	return err
+}
+
+// A flood of control frames fails the connection.
+func TestAFloodOfControlFrames(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		end := make(ended, 1)
+		addr := m.serve(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{MaxControlRate: 10}},
+			Handler:       engine.Handler{OnClose: func(_ *engine.Conn, cause error) { end <- cause }},
+		}})
+		p := dialPeer(t, addr)
+		p.Send(`8a8000000000*100`)
+		p.WantClose(websocket.StatusPolicyViolation)
+		if broken := new(websocket.RuleError); !errors.As(end.wait(t), &broken) || broken.Rule != rfc.ControlRate {
+			t.Errorf("ended with %v", broken)
+		}
+	})
+}
+
+// Of the Pings of a peer that does not read only the newest wait for an answer.
+func TestAPingStormIsNotAnsweredInFull(t *testing.T) {
+	eachMode(t, func(t *testing.T, m mode) {
+		conns := make(chan *engine.Conn, 1)
+		addr := m.serveOn(t, &engine.Server{Service: engine.Service{
+			AcceptOptions: websocket.AcceptOptions{Options: websocket.Options{MaxControlRate: websocket.NoLimit}},
+			Handler:       engine.Handler{OnOpen: func(c *engine.Conn) { conns <- c }},
+		}}, listenNarrow(t))
+		p := dialPeer(t, addr)
+		c := <-conns
+		const n = 200_000
+		ping := append([]byte{0x89, 0xfd, 0, 0, 0, 0}, make([]byte, 125)...)
+		p.SendBytes(bytes.Repeat(ping, n))
+		for c.Stats().Received.Pings < n {
+			<-time.After(time.Millisecond)
+			if err := c.Cause(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := c.Stats().Sent.Pongs; got > n/2 {
+			t.Errorf("%d Pongs for %d Pings", got, n)
+		}
+	})
 }

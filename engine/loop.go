@@ -215,6 +215,9 @@ func (l *loop) closeConn(c *Conn) {
 	l.unseat(c)
 	c.mu.Lock()
 	fd := int(c.fd)
+	if m := c.more; c.opened && m != nil { // the program may go on asking
+		m.remote, m.local = remoteAddr(fd), localAddr(fd)
+	}
 	c.fd = -1
 	c.mu.Unlock()
 	closeFD(fd)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -8,16 +9,15 @@ import (
 	"unsafe"
 )
 
-// The calls here do not wait, so the runtime need not be told of them. Those that
-// know sockets alone cost less than those for files of every kind.
+// The calls here do not wait, so the runtime need not be told of them.
 
 func readFD(fd int, b []byte) (int, error) {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
+	n, _, errno := syscall.RawSyscall6(sysRecv, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
 	return result(n, errno)
 }
 
 func writeFD(fd int, b []byte) (int, error) {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
+	n, _, errno := syscall.RawSyscall6(sysSend, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
 	return result(n, errno)
 }
 
@@ -58,7 +58,7 @@ func result(n uintptr, errno syscall.Errno) (int, error) {
 func closeFD(fd int) { syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // halfClose ends this side of the stream.
-func halfClose(fd int) { syscall.RawSyscall(syscall.SYS_SHUTDOWN, uintptr(fd), syscall.SHUT_WR, 0) }
+func halfClose(fd int) { syscall.Shutdown(fd, syscall.SHUT_WR) }
 
 // dupListener returns a descriptor of a listener's socket.
 func dupListener(ln net.Listener) (int, error) {
@@ -101,7 +101,7 @@ func dup(sc syscall.Conn) (fd int, err error) {
 
 // acceptFD accepts a connection of a listener, without waiting.
 func acceptFD(ln int) (int, error) {
-	fd, _, errno := syscall.RawSyscall6(syscall.SYS_ACCEPT4, uintptr(ln), 0, 0, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0, 0)
+	fd, _, errno := syscall.RawSyscall6(sysAccept4, uintptr(ln), 0, 0, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0, 0)
 	return result(fd, errno)
 }
 
@@ -115,8 +115,38 @@ func exhausted(err error) bool {
 func noDelay(fd int) { syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) }
 
 func remoteAddr(fd int) net.Addr {
-	sa, _ := syscall.Getpeername(fd)
+	sa, err := syscall.Getpeername(fd)
+	if errors.Is(err, syscall.ENOTCONN) {
+		sa = formerPeer(fd)
+	}
 	return addrOf(sa)
+}
+
+// formerPeer is Getpeername for a connection that was reset, which Linux tells
+// as an option.
+func formerPeer(fd int) syscall.Sockaddr {
+	const soPeername = 28
+	var raw syscall.RawSockaddrAny
+	for _, size := range []uint32{syscall.SizeofSockaddrInet6, syscall.SizeofSockaddrInet4} { // asked for more than there is it fails
+		_, _, errno := syscall.RawSyscall6(sysGetsockopt, uintptr(fd), syscall.SOL_SOCKET, soPeername, uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno != 0 {
+			continue
+		}
+		switch raw.Addr.Family {
+		case syscall.AF_INET6:
+			a := (*syscall.RawSockaddrInet6)(unsafe.Pointer(&raw))
+			return &syscall.SockaddrInet6{Port: hostOrder(&a.Port), ZoneId: a.Scope_id, Addr: a.Addr}
+		case syscall.AF_INET:
+			a := (*syscall.RawSockaddrInet4)(unsafe.Pointer(&raw))
+			return &syscall.SockaddrInet4{Port: hostOrder(&a.Port), Addr: a.Addr}
+		}
+	}
+	return nil
+}
+
+// hostOrder returns a port that the kernel gives as it is on the wire.
+func hostOrder(port *uint16) int {
+	return int(binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(port))[:]))
 }
 
 func localAddr(fd int) net.Addr {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wiretrue/websocket/vectors"
 	"github.com/wiretrue/websocket/wire"
+	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/rfc"
 )
@@ -146,6 +147,34 @@ func TestSenderGoesOnBehindARefusal(t *testing.T) {
 	}
 	if want := notation(t, `01 04 "caf\xc3"`, `80 01 a9`); !bytes.Equal(out, want) {
 		t.Errorf("wrote %x", out)
+	}
+}
+
+// Without context takeover each message begins with an empty window, however it
+// is sent.
+func TestSenderForgets(t *testing.T) {
+	t.Parallel()
+	payload := bytes.Repeat([]byte("the same again and again "), 4)
+	for name, send := range map[string]func(s *wire.Sender) ([]byte, error){
+		"whole": func(s *wire.Sender) ([]byte, error) {
+			return s.CompressedMessage(nil, frame.Text, payload, testKey)
+		},
+		"in fragments": func(s *wire.Sender) ([]byte, error) {
+			b, err := s.Fragment(nil, frame.Text, payload[:50], false, true, testKey)
+			if err != nil {
+				return nil, err
+			}
+			return s.Fragment(b, frame.Text, payload[50:], true, true, testKey)
+		},
+	} {
+		s := &wire.Sender{Role: wire.Server, Compressor: deflate.NewCompressor(12, deflate.Default), NoContextTakeover: true}
+		first, err := send(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := send(s); err != nil || !bytes.Equal(again, first) {
+			t.Errorf("%s: %x, and then %x, %v", name, first, again, err)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
 	"github.com/wiretrue/websocket/wire/handshake"
+	"github.com/wiretrue/websocket/wire/rfc"
 )
 
 func options(edit func(*Options)) *Options {
@@ -150,5 +151,48 @@ func TestIdle(t *testing.T) {
 	}
 	if never := (*State)(nil); never.Idle(at(time.Hour)) || never.Compresses(make([]byte, 1000)) || never.String() != "" {
 		t.Error("without compression there is some")
+	}
+}
+
+// What a connection inflates with may have been another's: of its window nothing
+// can be referred to.
+func TestNothingOfAnotherConnection(t *testing.T) {
+	atOnce := options(func(o *Options) { o.AtOnce = true })
+	encode := func(history, message []byte) []byte {
+		sender := wire.Sender{Role: wire.Server, Compressor: deflate.NewCompressor(12, deflate.Default)}
+		sender.Compressor.SetHistory(history)
+		b, err := sender.CompressedMessage(nil, frame.Binary, message, [4]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	secret := []byte("a secret of somebody else's, and long enough to be referred to")
+	for range 100 { // a pool may hand out another one
+		_, c := agree(t, atOnce, atOnce, new(Budget))
+		if m := receive(t, c, &wire.Receiver{Role: wire.Client, Compression: true}, encode(nil, secret), 1); !bytes.Equal(m, secret) {
+			t.Fatalf("received %q", m)
+		}
+		_, other := agree(t, options(nil), options(nil), new(Budget))
+		r := wire.Receiver{Role: wire.Client, Compression: true}
+		var broken rfc.Set
+		var ev wire.Event
+		for b := encode(secret, secret); ; {
+			b = b[r.Next(b, &ev):]
+			broken = broken.Union(ev.Broken)
+			if ev.Kind == wire.Header {
+				r.Decompressor, _ = other.Decompressor(1)
+			}
+			if ev.Kind == wire.NeedMore {
+				break
+			}
+			if bytes.Contains(ev.Data, []byte("secret")) {
+				t.Fatalf("the other one is told %q", ev.Data)
+			}
+		}
+		if !broken.Has(rfc.InflatablePayload) {
+			t.Fatalf("broken: %v", broken)
+		}
+		other.PutDecompressor(r.Decompressor)
 	}
 }

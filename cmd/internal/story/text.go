@@ -227,8 +227,8 @@ func (t *Telling) handshake(r *capture.Record) {
 
 // refusal tells what a response other than 101 says.
 func (t *Telling) refusal(h *capture.Handshake) {
-	for _, name := range []string{"Location", "Www-Authenticate", "Sec-Websocket-Version", "Retry-After", "Server", "Via"} {
-		if v := h.ResponseHeader[name]; len(v) > 0 {
+	for _, name := range []string{"Location", "WWW-Authenticate", "Sec-WebSocket-Version", "Retry-After", "Server", "Via"} {
+		if v := h.ResponseHeader[handshake.CanonicalName(name)]; len(v) > 0 {
 			t.field(name, short(strings.Join(v, ", "), 100))
 		}
 	}

@@ -121,7 +121,7 @@ var advice = map[rfc.Rule]string{
 	rfc.CloseAnswered:           "Answer a Close with a Close before ending TCP.",
 	rfc.CloseCodeEchoed:         "Nothing; send the code back if you write the endpoint.",
 	rfc.EndBetweenFrames:        "Look at what ended the side that was sending: a crash, a kill, a timeout on the way.",
-	rfc.CloseBeforeEnd:          "Send a Close with a code and wait for the answer, so that the other side knows why.",
+	rfc.CloseBeforeEnd:          "Look at what ended the side that ended TCP: a crash, a kill, a call that drops the connection. A program that means to end sends a Close with a code and waits for the answer, so that the other side knows why.",
 	rfc.ServerEndsTCP:           "Let the client wait a moment for the server's FIN.",
 }
 

@@ -118,6 +118,9 @@ func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
 	}
 	c.Name = c.Code.Info().Name
 	c.After = since(e.quiet, s.frame.First)
+	if peer := a.peer(s); peer.inFrame {
+		c.During = peer.frame.Number
+	}
 	switch {
 	case e.closes[s.role] != nil:
 		c.Repeat = true
@@ -594,7 +597,9 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		return "The bytes stop here; the connection may go on."
 	}
 	after := duration.Words(e.Silence) + " after the last frame"
-	if a.openSeen() && a.end.quiet.Equal(a.numbers.opened) {
+	if first := a.end.first; first != nil && first.During != 0 {
+		after = fmt.Sprintf("while frame #%d was on its way", first.During)
+	} else if a.openSeen() && a.end.quiet.Equal(a.numbers.opened) {
 		after = duration.Words(e.Silence) + " after the handshake"
 	}
 	var w string

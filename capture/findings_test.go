@@ -387,6 +387,9 @@ func TestEndings(t *testing.T) {
 			1.3 server fin
 			1.4 client fin`, "clean client 1000 1000 1000", `Closed by the client with 1000 Normal Closure ("bye"), 990ms after the handshake; the other side answered. Both programs are told 1000`},
 		{"answered behind other frames", "1 client 88 82 01020304 03e8^01020304\n1.1 server 81 02 6869\n1.2 server 88 02 03e8\n1.3 server fin", "clean client 1000 1000 1000", "990ms after the handshake"},
+		{"while a frame was on its way", `1 client 82 ff 0000000000011170 01020304 "a"*35000
+			1.1 server 88 02 03f1
+			1.2 client rst`, "unanswered server 1009 1009 1006", "The server closed with 1009 Message Too Big, while frame #1 was on its way; its Close"},
 		{"both at once", `1 client 88 82 01020304 03e8^01020304
 			1 server 88 02 03e9
 			1.3 server fin

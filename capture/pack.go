@@ -437,7 +437,7 @@ func (e *endState) code(c *coder) {
 	integer(c, &e.waiting[0], &e.waiting[1])
 	for i := range e.closes {
 		pointer(c, &e.closes[i], func(k *Close) {
-			integer(c, &k.Frame)
+			integer(c, &k.Frame, &k.During)
 			integer(c, &k.Code)
 			word(c, &k.Reason)
 			k.Name = k.Code.Info().Name

@@ -187,7 +187,8 @@ type Close struct {
 	Name   string         `json:"name"`
 	Reason string         `json:"reason,omitempty"`
 	Began  bool           `json:"began"`            // the first of the connection: this side began the closing handshake
-	After  time.Duration  `json:"after_ns"`         // since the last frame of either side before it
+	After  time.Duration  `json:"after_ns"`         // since the last frame of either side that was whole before it
+	During int64          `json:"during,omitempty"` // the frame of the other side that was on its way
 	Answer time.Duration  `json:"answer_ns"`        // of the answer, since the Close that it answers
 	Repeat bool           `json:"repeat,omitempty"` // this side had sent one before
 }

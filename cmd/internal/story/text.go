@@ -356,11 +356,14 @@ func (t *Telling) onClose(r *capture.Record) {
 	case c.Repeat:
 		t.more("  %s had closed before", r.From)
 	case c.Began:
-		before := "last frame"
-		if c.Frame == 1 {
-			before = "handshake"
+		when := duration.Words(c.After) + " after the last frame"
+		switch {
+		case c.During != 0:
+			when = fmt.Sprintf("while frame #%d is on its way", c.During)
+		case c.Frame == 1:
+			when = duration.Words(c.After) + " after the handshake"
 		}
-		t.more("  the %s begins the closing handshake, %s after the %s", r.From, duration.Words(c.After), before)
+		t.more("  the %s begins the closing handshake, %s", r.From, when)
 	default:
 		t.more("  the %s answers the Close, after %s", r.From, duration.Words(c.Answer))
 	}

@@ -594,6 +594,9 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		}
 		return "Nothing on this connection opened a WebSocket."
 	case Going:
+		if gone := a.net.gone(); gone != "" {
+			return "The bytes stop here." + gone
+		}
 		return "The bytes stop here; the connection may go on."
 	}
 	after := duration.Words(e.Silence) + " after the last frame"
@@ -602,19 +605,20 @@ func (a *Analyser) wordsOf(e *Ending) string {
 	} else if a.openSeen() && a.end.quiet.Equal(a.numbers.opened) {
 		after = duration.Words(e.Silence) + " after the handshake"
 	}
+	reason := ""
+	if e.Reason != "" {
+		reason = " (" + quoteShort(e.Reason) + ")"
+	}
 	var w string
 	switch e.How {
 	case Clean:
-		w = fmt.Sprintf("Closed by %s with %v, %s; the other side answered.", the(e.Began), e.Code, after)
-		if e.Reason != "" {
-			w = fmt.Sprintf("Closed by %s with %v (%s), %s; the other side answered.", the(e.Began), e.Code, quoteShort(e.Reason), after)
-		}
+		w = fmt.Sprintf("Closed by %s with %v%s, %s; the other side answered.", the(e.Began), e.Code, reason, after)
 	case HalfClosed:
 		answer := "its Close was not answered"
 		if e.Client == nil || e.Server == nil {
 			answer = "the capture does not have all that might answer its Close"
 		}
-		w = fmt.Sprintf("%s closed with %v, %s; %s.", capital(the(e.Began)), e.Code, after, answer)
+		w = fmt.Sprintf("%s closed with %v%s, %s; %s.", capital(the(e.Began)), e.Code, reason, after, answer)
 	default:
 		what := "ended TCP"
 		if e.Reset == e.Began {
@@ -628,7 +632,7 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		default:
 			who = "the proxy on the " + string(e.Began) + "'s side, " + e.Proxy + ","
 		}
-		w = fmt.Sprintf("%s %s without a Close, %s.", capital(who), what, after)
+		w = fmt.Sprintf("%s %s without a Close, %s.", capital(who), what, after) + a.net.gone()
 	}
 	if f := a.calledFor(e); f != nil {
 		w += fmt.Sprintf(" Frame #%d of %s called for that: %s.", f.Frame, the(f.From), f.Name)

@@ -401,6 +401,10 @@ func TestEndings(t *testing.T) {
 		{"unanswered for want of bytes", "1 server 88 02 03e9\n1.1 client gap 8\n1.2 client fin", "unanswered server 1001 1001 0", "the capture does not have all that might answer its Close. The client's program is told 1001"},
 		{"inside a frame", "1 server 82 05 6162\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"abnormal", "1 client 82 80 01020304\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
+		{"a reason without an answer", "1 server 88 05 \"\\x03\\xf3hmm\"\n1.1 client rst", "unanswered server 1011 1011 1006", `The server closed with 1011 Internal Error ("hmm"), 990ms`},
+		{"gone", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n3 client stopped\n3 server stopped", "going  0 0 0", "stop here. The client sent its last bytes again 3 times, and nothing came back: the server, or the way to it, is gone."},
+		{"gone, and given up", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n9 client rst", "abnormal client 0 1006 1006", "8s after the last frame. The client sent its last bytes again 3 times"},
+		{"heard again", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n4 server 82 00\n5 client stopped\n5 server stopped", "going  0 0 0", "may go on"},
 		{"going", "1 client 82 80 01020304\n2 client stopped\n2 server stopped", "going  0 0 0", "may go on"},
 	} {
 		_, report := records(capture.Options{}, scene(t, upgraded+tt.scene), nil)

@@ -18,6 +18,7 @@ type netFacts struct {
 	alpn        string // what TLS chose by it
 
 	resent  [2]int // retransmissions
+	unheard [2]int // of these, behind the last new bytes of either side
 	bytes   [2]int64
 	zero    [2]int // zero windows
 	again   [2]int // of these, that have opened again
@@ -41,6 +42,9 @@ func (a *Analyser) learn(e *NetEvent) {
 		}
 	case NetResent:
 		n.resent[e.From]++
+		if e.Bytes > 0 {
+			n.unheard[e.From]++
+		}
 		n.bytes[e.From] += e.Bytes
 	case NetZeroWindow:
 		n.zero[e.From]++
@@ -49,6 +53,19 @@ func (a *Analyser) learn(e *NetEvent) {
 		n.stalled[e.From] += e.Duration
 	}
 	a.emit(KindNet, mark{e.At, e.Packet}, partyOf(e.From), Record{Net: e})
+}
+
+// gone says that a side sent its last bytes again and again, and was not heard;
+// "": it may have been.
+func (n *netFacts) gone() string {
+	const enough = 3 // fewer are lost on a bad link
+	for _, role := range []wire.Role{wire.Client, wire.Server} {
+		if again := n.unheard[role]; again >= enough {
+			return fmt.Sprintf(" %s sent its last bytes again %s, and nothing came back: %s, or the way to it, is gone.",
+				capital(the(partyOf(role))), count(again, "time"), the(partyOf(role.Peer())))
+		}
+	}
+	return ""
 }
 
 // longStall is how long a side takes no bytes before that is worth a word: a

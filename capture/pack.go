@@ -301,7 +301,7 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w.numbers.code(c)
 	for i := range w.sides {
 		w.sides[i].code(c)
-		integer(c, &w.net.resent[i], &w.net.zero[i], &w.net.again[i])
+		integer(c, &w.net.resent[i], &w.net.unheard[i], &w.net.zero[i], &w.net.again[i])
 		integer(c, &w.net.bytes[i])
 		integer(c, &w.net.stalled[i])
 	}

@@ -51,7 +51,11 @@ func scene(t testing.TB, text string) (steps []step) {
 		case "net":
 			kind, arg, _ := strings.Cut(arg, " ")
 			s.net = &capture.NetEvent{Kind: capture.NetKind(kind)}
-			s.net.Bytes, _ = strconv.ParseInt(arg, 10, 64)
+			bytes, _, _ := strings.Cut(arg, " ")
+			s.net.Bytes, _ = strconv.ParseInt(bytes, 10, 64)
+			if _, at, ok := strings.Cut(arg, " at "); ok {
+				s.net.Stream, _ = strconv.ParseInt(at, 10, 64)
+			}
 			s.net.Duration, _ = time.ParseDuration(arg)
 			if s.net.Kind == capture.NetTLS {
 				s.net.TLS = &capture.TLSFacts{Version: "TLS 1.3", ALPN: arg, Decrypted: true}
@@ -402,8 +406,9 @@ func TestEndings(t *testing.T) {
 		{"inside a frame", "1 server 82 05 6162\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"abnormal", "1 client 82 80 01020304\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"a reason without an answer", "1 server 88 05 \"\\x03\\xf3hmm\"\n1.1 client rst", "unanswered server 1011 1011 1006", `The server closed with 1011 Internal Error ("hmm"), 990ms`},
-		{"gone", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n3 client stopped\n3 server stopped", "going  0 0 0", "stop here. The client sent its last bytes again 3 times, and nothing came back: the server, or the way to it, is gone."},
-		{"gone, and given up", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n9 client rst", "abnormal client 0 1006 1006", "8s after the last frame. The client sent its last bytes again 3 times"},
+		{"gone", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n3 client stopped\n3 server stopped", "going  0 0 0", "stop here. The client sent the same bytes again 3 times, and none came back: the server, or the way to it, may be gone."},
+		{"gone, and given up", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n9 client rst", "abnormal client 0 1006 1006", "8s after the last frame. The client sent the same bytes again 3 times"},
+		{"many lost", "1 client 82 80 01020304\n1.2 client net retransmission 6 at 1\n1.6 client net retransmission 6 at 7\n3 client net retransmission 6 at 13\n5 client stopped\n5 server stopped", "going  0 0 0", "may go on"},
 		{"heard again", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n4 server 82 00\n5 client stopped\n5 server stopped", "going  0 0 0", "may go on"},
 		{"going", "1 client 82 80 01020304\n2 client stopped\n2 server stopped", "going  0 0 0", "may go on"},
 	} {

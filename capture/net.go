@@ -17,12 +17,13 @@ type netFacts struct {
 	encrypted   bool   // both sides speak TLS, and it was not decrypted
 	alpn        string // what TLS chose by it
 
-	resent  [2]int // retransmissions
-	unheard [2]int // of these, behind the last new bytes of either side
-	bytes   [2]int64
-	zero    [2]int // zero windows
-	again   [2]int // of these, that have opened again
-	stalled [2]time.Duration
+	resent   [2]int // retransmissions
+	again    [2]int // of the same bytes, behind the last new ones of either side
+	where    [2]int64
+	bytes    [2]int64
+	zero     [2]int // zero windows
+	reopened [2]int // of these, that have opened again
+	stalled  [2]time.Duration
 }
 
 func (a *Analyser) learn(e *NetEvent) {
@@ -43,25 +44,28 @@ func (a *Analyser) learn(e *NetEvent) {
 	case NetResent:
 		n.resent[e.From]++
 		if e.Bytes > 0 {
-			n.unheard[e.From]++
+			if e.Stream != n.where[e.From] {
+				n.where[e.From], n.again[e.From] = e.Stream, 0
+			}
+			n.again[e.From]++
 		}
 		n.bytes[e.From] += e.Bytes
 	case NetZeroWindow:
 		n.zero[e.From]++
 	case NetWindowOpen:
-		n.again[e.From]++
+		n.reopened[e.From]++
 		n.stalled[e.From] += e.Duration
 	}
 	a.emit(KindNet, mark{e.At, e.Packet}, partyOf(e.From), Record{Net: e})
 }
 
-// gone says that a side sent its last bytes again and again, and was not heard;
-// "": it may have been.
+// gone says that a side sent the same bytes again and again, and got none; "":
+// it did not.
 func (n *netFacts) gone() string {
 	const enough = 3 // fewer are lost on a bad link
 	for _, role := range []wire.Role{wire.Client, wire.Server} {
-		if again := n.unheard[role]; again >= enough {
-			return fmt.Sprintf(" %s sent its last bytes again %s, and nothing came back: %s, or the way to it, is gone.",
+		if again := n.again[role]; again >= enough {
+			return fmt.Sprintf(" %s sent the same bytes again %s, and none came back: %s, or the way to it, may be gone.",
 				capital(the(partyOf(role))), count(again, "time"), the(partyOf(role.Peer())))
 		}
 	}
@@ -81,7 +85,7 @@ func (a *Analyser) watchNet(m mark) {
 			f.From = partyOf(role)
 			a.find(m, f)
 		}
-		closed := a.net.zero[role] > a.net.again[role]
+		closed := a.net.zero[role] > a.net.reopened[role]
 		if n := a.net.zero[role]; closed || a.net.stalled[role] >= longStall {
 			f := found("capture-zero-window", partyOf(role), "%s took no more bytes %s, for %s together", the(partyOf(role)), count(n, "time"), duration.Words(a.net.stalled[role]))
 			if closed {

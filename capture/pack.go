@@ -301,8 +301,8 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	w.numbers.code(c)
 	for i := range w.sides {
 		w.sides[i].code(c)
-		integer(c, &w.net.resent[i], &w.net.unheard[i], &w.net.zero[i], &w.net.again[i])
-		integer(c, &w.net.bytes[i])
+		integer(c, &w.net.resent[i], &w.net.again[i], &w.net.zero[i], &w.net.reopened[i])
+		integer(c, &w.net.bytes[i], &w.net.where[i])
 		integer(c, &w.net.stalled[i])
 	}
 	open := w.witness != nil

@@ -229,6 +229,7 @@ type NetEvent struct {
 	Packet   int64         `json:"-"`
 	Duration time.Duration `json:"duration_ns,omitempty"`
 	Bytes    int64         `json:"bytes,omitempty"`
+	Stream   int64         `json:"stream_offset,omitempty"` // of NetResent, where the bytes stand in the direction's TCP stream
 	Text     string        `json:"text,omitempty"` // for the reader: addresses, the name of an alert
 	TLS      *TLSFacts     `json:"tls,omitempty"`
 }
@@ -242,7 +243,7 @@ const (
 	NetOpened      NetKind = "opened"         // the connection's first packet was seen: the streams are from their beginning
 	NetEstablished NetKind = "established"    // the TCP handshake is done; Duration: its round-trip time
 	NetMiddle      NetKind = "middle"         // the capture has no opening: the streams may begin anywhere
-	NetResent      NetKind = "retransmission" // Bytes were sent again
+	NetResent      NetKind = "retransmission" // Bytes were sent again, from Stream on
 	NetZeroWindow  NetKind = "zero-window"    // From takes no more bytes
 	NetWindowOpen  NetKind = "window-open"    // From takes bytes again, after Duration
 	NetKeepAlive   NetKind = "keep-alive"     // a TCP keep-alive probe

@@ -230,7 +230,7 @@ type NetEvent struct {
 	Duration time.Duration `json:"duration_ns,omitempty"`
 	Bytes    int64         `json:"bytes,omitempty"`
 	Stream   int64         `json:"stream_offset,omitempty"` // of NetResent, where the bytes stand in the direction's TCP stream
-	Text     string        `json:"text,omitempty"` // for the reader: addresses, the name of an alert
+	Text     string        `json:"text,omitempty"`          // for the reader: addresses, the name of an alert
 	TLS      *TLSFacts     `json:"tls,omitempty"`
 }
 

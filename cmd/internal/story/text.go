@@ -595,7 +595,7 @@ func (t *Telling) numbers(r *capture.Report) {
 
 // ratio is how many bytes of a message one on the wire stands for.
 func ratio(n *capture.Numbers) string {
-	if n.Compressed == 0 {
+	if n.Compression == 0 {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f", n.Compression)

@@ -127,7 +127,9 @@ func TestFindings(t *testing.T) {
 			[]wanted{{accept, capture.Error, capture.Server, "hexadecimal text of the digest"}}},
 		{"another connection's key", capture.Options{OtherKeys: func() []string { return []string{"AAAAAAAAAAAAAAAAAAAAAA==", "AQIDBAUGBwgJCgsMDQ4PEC=="} }},
 			asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=",
-			[]wanted{{accept, capture.Error, capture.Between, "another connection's key"}}},
+			[]wanted{{accept, capture.Error, capture.Between, "no cache may give it out again"}}},
+		{"letters in another case", capture.Options{}, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: ya9o5xglp8sbwcv//oepmpw7pei=",
+			[]wanted{{accept, capture.Error, capture.Between, "rewrites header values"}}},
 
 		// The upgrade that failed.
 		{"200", capture.Options{}, refused("200 OK"), []wanted{{switching, capture.Error, capture.Server, "a page was served"}}},
@@ -184,6 +186,7 @@ func TestFindings(t *testing.T) {
 			{"6455-4.1-request-upgrade", capture.Error, capture.Client, "the client wrote it so, or something between"},
 			{switching, capture.Error, capture.Client, "proxy_set_header Upgrade"}}},
 		{"502", capture.Options{}, refused("502 Bad Gateway"), []wanted{{switching, capture.Error, capture.Between, "a gateway got no good answer"}}},
+		{"503", capture.Options{}, refused("503 Service Unavailable"), []wanted{{switching, capture.Error, capture.Unknown, "no server that is up behind it"}}},
 		{"a status that nobody knows", capture.Options{}, refused("599 ?"), []wanted{{switching, capture.Error, capture.Server, "the server failed"}}},
 		{"hop-by-hop headers removed", capture.Options{}, `0 client http GET /chat HTTP/1.1 | Host: a.example | Via: 1.1 proxy | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
 			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0

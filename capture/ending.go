@@ -301,6 +301,7 @@ func (a *Analyser) noResponse(m mark) {
 		a.tellExchange(ex, m, Client)
 	}
 	a.exchanges = nil
+	a.endHeld()
 }
 
 // missServer notes that the capture lacks the server's side, if not even its
@@ -360,7 +361,6 @@ func (a *Analyser) conclude(m mark) {
 	}
 	a.end.told = true
 	a.noResponse(m)
-	a.endHeld()
 	e := a.ending()
 	a.ended = &e
 	if e.How != Going && e.How != Never {

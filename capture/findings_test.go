@@ -446,22 +446,37 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// A client that gives up before there is a response is told behind its
-// request, and the silence before an end is one.
-func TestOrderOfAnEarlyEnd(t *testing.T) {
-	t.Parallel()
-	all, report := records(capture.Options{}, scene(t, asks+"\n5 client fin\n5.1 server fin"), nil)
+// inOrder checks that what a scene tells of is in the order of its time.
+func inOrder(t *testing.T, text string) {
+	t.Helper()
+	steps := scene(t, text)
+	all, _ := records(capture.Options{}, steps, nil)
 	var last time.Time
 	for _, r := range all {
 		at := r.At
 		if r.Handshake != nil {
 			at = r.Handshake.Requested
 		}
-		if at.Before(last) {
-			t.Errorf("%s at %v is told behind %v", r.Kind, at.Sub(start), last.Sub(start))
+		if at.Before(last) && r.Kind != capture.KindNet {
+			t.Errorf("%s at %v is told behind %v, of\n%s", r.Kind, at.Sub(start), last.Sub(start), text)
 		}
 		last = at
 	}
+	cutEverywhere(t, capture.Options{}, steps)
+}
+
+// A client that gives up before there is a response is told behind its
+// request, and the silence before an end is one.
+func TestOrderOfAnEarlyEnd(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		asks + "\n5 client fin\n5.1 server fin",
+		asks + "\n0.1 client fin\n" + strings.Replace(switched, "0.01", "0.2", 1) + "0.3 server fin",
+		"0 client net opened\n" + asks + "\n0.2 client 81 85 37fa213d \"Hello\"^37fa213d\n1.1 client fin\n1.1 server stopped",
+	} {
+		inOrder(t, text)
+	}
+	all, report := records(capture.Options{}, scene(t, asks+"\n5 client fin\n5.1 server fin"), nil)
 	if report.LongestGap != 5*time.Second || report.Client.LongestIdle != 5*time.Second {
 		t.Errorf("the longest silences are %v and %v", report.LongestGap, report.Client.LongestIdle)
 	}

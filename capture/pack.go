@@ -274,7 +274,7 @@ func stretch(dst, b []byte) []byte {
 
 // atRest reports whether nothing is under way in the side.
 func (s *side) atRest() bool {
-	if s.inFrame || s.inMessage || s.frame.Cut { // in any state: a response may have come upon guessed frames
+	if s.inFrame || s.inMessage || s.frame.Cut || s.ending.how != "" { // in any state: a response may have come upon guessed frames
 		return false
 	}
 	switch s.state {

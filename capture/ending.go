@@ -132,6 +132,10 @@ func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
 		c.Answer = since(e.begun.at, m.at)
 		e.closes[s.role] = c
 		e.answered = m.at
+		if first := s.frame.FirstPacket; first != 0 && first < e.begun.packet { // it waited for bytes that never came
+			c.Began, e.first = true, c
+			e.began, e.begun = s.party(), mark{s.frame.First, first}
+		}
 	}
 	a.emit(KindClose, m, s.party(), Record{Close: c})
 }

@@ -485,6 +485,24 @@ func TestOrderOfAnEarlyEnd(t *testing.T) {
 	}
 }
 
+// A Close that is read late, because bytes before it were waited for, began the
+// end all the same.
+func TestCloseReadLate(t *testing.T) {
+	t.Parallel()
+	steps := scene(t, upgraded+"1 client 88 82 01020304 03e8^01020304\n1.1 server 88 02 03e8\n1.2 server fin\n1.3 client fin")
+	a := capture.New(capture.Options{}, nil)
+	for _, i := range []int{0, 1, 3, 2, 4, 5} {
+		if s := steps[i]; s.end != "" {
+			a.End(s.from, start.Add(s.at), int64(i+1), s.end)
+		} else {
+			a.Bytes(s.from, start.Add(s.at), int64(i+1), s.b)
+		}
+	}
+	if e := a.Report().Ending; e.How != capture.Clean || e.Began != capture.Client || e.Silence != 990*time.Millisecond {
+		t.Errorf("%s, by the %s, after %v: %s", e.How, e.Began, e.Silence, e.Words)
+	}
+}
+
 // What breaks a rule soon behind a gap is told once frames have gone on behind
 // it, and until then it is not known whether the peer or the guess is wrong.
 func TestFaultsBehindGaps(t *testing.T) {

@@ -186,7 +186,7 @@ type Close struct {
 	Code   rfc.StatusCode `json:"code"` // 1005 when the frame had none
 	Name   string         `json:"name"`
 	Reason string         `json:"reason,omitempty"`
-	Began  bool           `json:"began"`            // the first of the connection: this side began the closing handshake
+	Began  bool           `json:"began"`            // the first of the connection: this side began the closing handshake; of both, when the earlier one was read late, behind a gap
 	After  time.Duration  `json:"after_ns"`         // since the last frame of either side that was whole before it
 	During int64          `json:"during,omitempty"` // the frame of the other side that was on its way
 	Answer time.Duration  `json:"answer_ns"`        // of the answer, since the Close that it answers

@@ -588,7 +588,9 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		}
 		return "The upgrade was not granted: the server answered " + a.end.refusal + "."
 	case Never:
-		switch {
+		switch failed := a.net.failedTLS(); {
+		case failed != "":
+			return failed
 		case a.net.encrypted:
 			return "What went on inside TLS is not known."
 		case a.net.opened && !a.net.established && e.Reset == Server:

@@ -57,6 +57,9 @@ func scene(t testing.TB, text string) (steps []step) {
 				s.net.Stream, _ = strconv.ParseInt(at, 10, 64)
 			}
 			s.net.Duration, _ = time.ParseDuration(arg)
+			if s.net.Kind == capture.NetAlert {
+				s.net.Text = arg
+			}
 			if s.net.Kind == capture.NetTLS {
 				s.net.TLS = &capture.TLSFacts{Version: "TLS 1.3", ALPN: arg, Decrypted: true}
 			}
@@ -436,6 +439,9 @@ func TestEndings(t *testing.T) {
 		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade\n0.2 client rst", "did not take the server's answer"},
 		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin", "not granted: the server answered 404 Not Found."},
 		{capture.Refused, asks + "\n5 client fin\n5.1 server fin", "not granted: there is no response."},
+		{capture.Never, "0 client net alert unknown_ca\n0.1 client fin\n0.1 server fin", "the client sent the alert unknown_ca; it does not trust who signed the certificate."},
+		{capture.Never, "0 server net alert unrecognized_name\n0 server net tls-record 100\n0.1 client fin\n0.1 server fin", "opened a WebSocket"},
+		{capture.Never, "0 client net alert close_notify\n0.1 client fin\n0.1 server fin", "opened a WebSocket"},
 		{capture.Never, "0 client net opened\n0.1 server rst", "The server refused the TCP connection"},
 		{capture.Never, "0 client net opened\n9 client timeout\n9 server timeout", "was never open"},
 		{capture.Never, "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin", "opened a WebSocket"},

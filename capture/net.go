@@ -17,6 +17,9 @@ type netFacts struct {
 	encrypted   bool   // both sides speak TLS, and it was not decrypted
 	alpn        string // what TLS chose by it
 
+	alert   string // of TLS, with which a side failed
+	alertBy Party
+
 	resent   [2]int // retransmissions
 	again    [2]int // of the same bytes, behind the last new ones of either side
 	where    [2]int64
@@ -40,6 +43,12 @@ func (a *Analyser) learn(e *NetEvent) {
 		if e.TLS != nil {
 			n.alpn = e.TLS.ALPN
 			n.encrypted = n.encrypted || !e.TLS.Decrypted
+		}
+	case NetTLSRecord:
+		n.alert = "" // it was a warning
+	case NetAlert:
+		if e.Text != "close_notify" && e.Text != "user_canceled" {
+			n.alert, n.alertBy = e.Text, partyOf(e.From)
 		}
 	case NetResent:
 		n.resent[e.From]++
@@ -70,6 +79,33 @@ func (n *netFacts) gone() string {
 		}
 	}
 	return ""
+}
+
+// alerts says what a side means by an alert of TLS (RFC 8446 6.2).
+var alerts = map[string]string{
+	"unknown_ca":              "it does not trust who signed the certificate",
+	"bad_certificate":         "it does not accept the certificate",
+	"certificate_unknown":     "it does not accept the certificate",
+	"certificate_revoked":     "the certificate is revoked",
+	"certificate_expired":     "the certificate has expired, or a clock is wrong",
+	"certificate_required":    "it wants a certificate of the client",
+	"protocol_version":        "it does not speak a version of TLS that the other side does",
+	"handshake_failure":       "it has no parameters in common with the other side",
+	"insufficient_security":   "what the other side speaks is too weak for it",
+	"unrecognized_name":       "it serves no host of the name that was asked for",
+	"no_application_protocol": "it speaks none of the protocols that were offered by ALPN",
+}
+
+// failedTLS says that TLS ended with an alert; "": it did not.
+func (n *netFacts) failedTLS() string {
+	if n.alert == "" {
+		return ""
+	}
+	words := fmt.Sprintf("TLS failed: %s sent the alert %s", the(n.alertBy), n.alert)
+	if means := alerts[n.alert]; means != "" {
+		words += "; " + means
+	}
+	return words + "."
 }
 
 // longStall is how long a side takes no bytes before that is worth a word: a

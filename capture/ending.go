@@ -384,6 +384,10 @@ func (a *Analyser) ending() (e Ending) {
 	e.Lasted = since(a.numbers.first, end.begun.at)
 	over := a.sides[0].ended != "" && a.sides[0].ended != Stopped || a.sides[1].ended != "" && a.sides[1].ended != Stopped
 	switch {
+	case a.witness == nil && a.numbers.handshakes > 0 && end.refusal == "" && !over:
+		e.How = Going
+		e.Words = a.wordsOf(&e)
+		return e
 	case a.witness == nil && a.numbers.handshakes > 0:
 		e.How = Refused
 		e.Words = a.wordsOf(&e)
@@ -600,6 +604,9 @@ func (a *Analyser) wordsOf(e *Ending) string {
 		}
 		return "Nothing on this connection opened a WebSocket."
 	case Going:
+		if a.witness == nil {
+			return "The bytes stop before there is a response to the upgrade." + a.net.gone()
+		}
 		if gone := a.net.gone(); gone != "" {
 			return "The bytes stop here." + gone
 		}

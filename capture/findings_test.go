@@ -438,6 +438,7 @@ func TestEndings(t *testing.T) {
 	}{
 		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade\n0.2 client rst", "did not take the server's answer"},
 		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin", "not granted: the server answered 404 Not Found."},
+		{capture.Going, asks, "stop before there is a response"},
 		{capture.Refused, asks + "\n5 client fin\n5.1 server fin", "not granted: there is no response."},
 		{capture.Never, "0 client net alert unknown_ca\n0.1 client fin\n0.1 server fin", "the client sent the alert unknown_ca; it does not trust who signed the certificate."},
 		{capture.Never, "0 server net alert unrecognized_name\n0 server net tls-record 100\n0.1 client fin\n0.1 server fin", "opened a WebSocket"},

@@ -121,7 +121,7 @@ var advice = map[rfc.Rule]string{
 	rfc.CloseAnswered:           "Answer a Close with a Close before ending TCP.",
 	rfc.CloseCodeEchoed:         "Nothing; send the code back if you write the endpoint.",
 	rfc.EndBetweenFrames:        "Look at what ended the side that was sending: a crash, a kill, a timeout on the way.",
-	rfc.CloseBeforeEnd:          "Send a Close with a code and wait for the answer, so that the other side knows why.",
+	rfc.CloseBeforeEnd:          "Look at what ended the side that ended TCP: a crash, a kill, a call that drops the connection. A program that means to end sends a Close with a code and waits for the answer, so that the other side knows why.",
 	rfc.ServerEndsTCP:           "Let the client wait a moment for the server's FIN.",
 }
 
@@ -154,7 +154,7 @@ var refusals = map[int]refusal{
 	500: {Server, "the server failed while it answered", "Look at the server's log."},
 	501: {Server, "the server does not know WebSocket", "Check that this is the right server."},
 	502: {Between, "a gateway got no good answer from the server behind it", "Check that the server runs, and that the gateway speaks HTTP/1.1 to it."},
-	503: {Server, "the service is overloaded or down for maintenance", "Try again later."},
+	503: {Unknown, "the service is overloaded or down for maintenance, or a proxy has no server that is up behind it", "Check that the server behind the proxy is up; else try again later."},
 	504: {Between, "a gateway got no answer in time from the server behind it", "Check that the server runs and is not overloaded."},
 }
 

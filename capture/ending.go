@@ -39,16 +39,20 @@ type Ending struct {
 	facts facts
 }
 
-// facts are what only the words tell of an ending.
+// facts are what only the words tell of an ending. Texts are empty where there is
+// nothing to tell.
 type facts struct {
-	encrypted bool   // what went on is not known
 	unopened  bool   // TCP was never open
-	declined  bool   // the client did not take the server's answer
-	refusal   string // the status of the response that refused the upgrade; "": there is none
+	tlsFailed string // how
+	encrypted bool   // what went on is not known
+	upgraded  bool
+	refusal   string // the status of the response that refused the upgrade
 	atOnce    bool   // there was no frame before the end
+	during    int64  // the frame that was on its way when the Close came; 0: none
 	frame     int64  // the frame that called for the code of the Close; 0: none
 	from      Party  // of it
 	rule      string // that it broke
+	gone      string // that a peer may be
 }
 
 // Outcome is how a connection ended.
@@ -131,6 +135,9 @@ func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
 	}
 	c.Name = c.Code.Info().Name
 	c.After = since(e.quiet, s.frame.First)
+	if peer := a.peer(s); peer.inFrame {
+		c.During = peer.frame.Number
+	}
 	switch {
 	case e.closes[s.role] != nil:
 		c.Repeat = true
@@ -142,6 +149,10 @@ func (a *Analyser) onClose(s *side, m mark, ev *wire.Event) {
 		c.Answer = since(e.begun.at, m.at)
 		e.closes[s.role] = c
 		e.answered = m.at
+		if first := s.frame.FirstPacket; first != 0 && first < e.begun.packet { // it waited for bytes that never came
+			c.Began, e.first = true, c
+			e.began, e.begun = s.party(), mark{s.frame.First, first}
+		}
 	}
 	a.emit(KindClose, m, s.party(), Record{Close: c})
 }
@@ -311,6 +322,7 @@ func (a *Analyser) noResponse(m mark) {
 		a.tellExchange(ex, m, Client)
 	}
 	a.exchanges = nil
+	a.endHeld()
 }
 
 // missServer notes that the capture lacks the server's side, if not even its
@@ -370,7 +382,6 @@ func (a *Analyser) conclude(m mark) {
 	}
 	a.end.told = true
 	a.noResponse(m)
-	a.endHeld()
 	e := a.ending()
 	a.ended = &e
 	if e.How != Going && e.How != Never {
@@ -388,16 +399,27 @@ func (a *Analyser) ending() (e Ending) {
 	e.Began = end.began
 	e.Reset = end.reset
 	e.Lasted = since(a.numbers.first, end.begun.at)
+	e.facts = facts{
+		unopened:  a.net.opened && !a.net.established,
+		tlsFailed: a.net.failedTLS(),
+		encrypted: a.net.encrypted,
+		upgraded:  a.witness != nil,
+		refusal:   end.refusal,
+		gone:      a.net.gone(),
+	}
 	over := a.sides[0].ended != "" && a.sides[0].ended != Stopped || a.sides[1].ended != "" && a.sides[1].ended != Stopped
 	switch {
+	case a.witness == nil && a.numbers.handshakes > 0 && end.refusal == "" && !over:
+		e.How = Going
+		return e
 	case a.witness == nil && a.numbers.handshakes > 0:
-		e.How, e.facts.refusal = Refused, end.refusal
+		e.How = Refused
 		return e
 	case a.witness == nil:
-		e.How, e.facts.encrypted, e.facts.unopened = Never, a.net.encrypted, a.net.opened && !a.net.established
+		e.How = Never
 		return e
 	case e.Began == Client && a.declined():
-		e.How, e.facts.declined = Refused, true
+		e.How = Refused
 		return e
 	case end.closes[0] != nil && end.closes[1] != nil:
 		e.How = Clean
@@ -428,6 +450,9 @@ func (a *Analyser) ending() (e Ending) {
 		e.TCPAfter = since(end.answered, end.tcp.at)
 	}
 	e.facts.atOnce = a.openSeen() && end.quiet.Equal(a.numbers.opened)
+	if end.first != nil {
+		e.facts.during = end.first.During
+	}
 	if f := a.calledFor(&e); f != nil {
 		e.facts.frame, e.facts.from, e.facts.rule = f.Frame, f.From, f.Name
 	}
@@ -601,7 +626,7 @@ func (e *Ending) String() string {
 	switch e.How {
 	case Refused:
 		switch {
-		case e.facts.declined:
+		case e.facts.upgraded:
 			return "The client did not take the server's answer, and ended TCP."
 		case e.facts.refusal == "":
 			return "The upgrade was not granted: there is no response."
@@ -609,6 +634,8 @@ func (e *Ending) String() string {
 		return "The upgrade was not granted: the server answered " + e.facts.refusal + "."
 	case Never:
 		switch {
+		case e.facts.tlsFailed != "":
+			return e.facts.tlsFailed
 		case e.facts.encrypted:
 			return "What went on inside TLS is not known."
 		case e.facts.unopened && e.Reset == Server:
@@ -618,25 +645,35 @@ func (e *Ending) String() string {
 		}
 		return "Nothing on this connection opened a WebSocket."
 	case Going:
+		switch {
+		case !e.facts.upgraded:
+			return "The bytes stop before there is a response to the upgrade." + e.facts.gone
+		case e.facts.gone != "":
+			return "The bytes stop here." + e.facts.gone
+		}
 		return "The bytes stop here; the connection may go on."
 	}
 	after := duration.Words(e.Silence) + " after the last frame"
-	if e.facts.atOnce {
+	switch {
+	case e.facts.during != 0:
+		after = fmt.Sprintf("while frame #%d was on its way", e.facts.during)
+	case e.facts.atOnce:
 		after = duration.Words(e.Silence) + " after the handshake"
+	}
+	reason := ""
+	if e.Reason != "" {
+		reason = " (" + quoteShort(e.Reason) + ")"
 	}
 	var w string
 	switch e.How {
 	case Clean:
-		w = fmt.Sprintf("Closed by %s with %v, %s; the other side answered.", the(e.Began), e.Code, after)
-		if e.Reason != "" {
-			w = fmt.Sprintf("Closed by %s with %v (%s), %s; the other side answered.", the(e.Began), e.Code, quoteShort(e.Reason), after)
-		}
+		w = fmt.Sprintf("Closed by %s with %v%s, %s; the other side answered.", the(e.Began), e.Code, reason, after)
 	case HalfClosed:
 		answer := "its Close was not answered"
 		if e.Client == nil || e.Server == nil {
 			answer = "the capture does not have all that might answer its Close"
 		}
-		w = fmt.Sprintf("%s closed with %v, %s; %s.", capital(the(e.Began)), e.Code, after, answer)
+		w = fmt.Sprintf("%s closed with %v%s, %s; %s.", capital(the(e.Began)), e.Code, reason, after, answer)
 	default:
 		what := "ended TCP"
 		if e.Reset == e.Began {
@@ -650,7 +687,7 @@ func (e *Ending) String() string {
 		default:
 			who = "the proxy on the " + string(e.Began) + "'s side, " + e.Proxy + ","
 		}
-		w = fmt.Sprintf("%s %s without a Close, %s.", capital(who), what, after)
+		w = fmt.Sprintf("%s %s without a Close, %s.", capital(who), what, after) + e.facts.gone
 	}
 	if f := &e.facts; f.frame > 0 {
 		w += fmt.Sprintf(" Frame #%d of %s called for that: %s.", f.frame, the(f.from), f.rule)

@@ -51,8 +51,15 @@ func scene(t testing.TB, text string) (steps []step) {
 		case "net":
 			kind, arg, _ := strings.Cut(arg, " ")
 			s.net = &capture.NetEvent{Kind: capture.NetKind(kind)}
-			s.net.Bytes, _ = strconv.ParseInt(arg, 10, 64)
+			bytes, _, _ := strings.Cut(arg, " ")
+			s.net.Bytes, _ = strconv.ParseInt(bytes, 10, 64)
+			if _, at, ok := strings.Cut(arg, " at "); ok {
+				s.net.Stream, _ = strconv.ParseInt(at, 10, 64)
+			}
 			s.net.Duration, _ = time.ParseDuration(arg)
+			if s.net.Kind == capture.NetAlert {
+				s.net.Text = arg
+			}
 			if s.net.Kind == capture.NetTLS {
 				s.net.TLS = &capture.TLSFacts{Version: "TLS 1.3", ALPN: arg, Decrypted: true}
 			}
@@ -123,7 +130,9 @@ func TestFindings(t *testing.T) {
 			[]wanted{{accept, capture.Error, capture.Server, "hexadecimal text of the digest"}}},
 		{"another connection's key", capture.Options{OtherKeys: func() []string { return []string{"AAAAAAAAAAAAAAAAAAAAAA==", "AQIDBAUGBwgJCgsMDQ4PEC=="} }},
 			asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=",
-			[]wanted{{accept, capture.Error, capture.Between, "another connection's key"}}},
+			[]wanted{{accept, capture.Error, capture.Between, "no cache may give it out again"}}},
+		{"letters in another case", capture.Options{}, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade | Sec-WebSocket-Accept: ya9o5xglp8sbwcv//oepmpw7pei=",
+			[]wanted{{accept, capture.Error, capture.Between, "rewrites header values"}}},
 
 		// The upgrade that failed.
 		{"200", capture.Options{}, refused("200 OK"), []wanted{{switching, capture.Error, capture.Server, "a page was served"}}},
@@ -180,6 +189,7 @@ func TestFindings(t *testing.T) {
 			{"6455-4.1-request-upgrade", capture.Error, capture.Client, "the client wrote it so, or something between"},
 			{switching, capture.Error, capture.Client, "proxy_set_header Upgrade"}}},
 		{"502", capture.Options{}, refused("502 Bad Gateway"), []wanted{{switching, capture.Error, capture.Between, "a gateway got no good answer"}}},
+		{"503", capture.Options{}, refused("503 Service Unavailable"), []wanted{{switching, capture.Error, capture.Unknown, "no server that is up behind it"}}},
 		{"a status that nobody knows", capture.Options{}, refused("599 ?"), []wanted{{switching, capture.Error, capture.Server, "the server failed"}}},
 		{"hop-by-hop headers removed", capture.Options{}, `0 client http GET /chat HTTP/1.1 | Host: a.example | Via: 1.1 proxy | Connection: close | Sec-WebSocket-Key: c3SkgVxVCDhVCp69PJFf3A== | Sec-WebSocket-Version: 13
 			0.1 server http HTTP/1.1 400 Bad Request | Content-Length: 0
@@ -387,6 +397,9 @@ func TestEndings(t *testing.T) {
 			1.3 server fin
 			1.4 client fin`, "clean client 1000 1000 1000", `Closed by the client with 1000 Normal Closure ("bye"), 990ms after the handshake; the other side answered. Both programs are told 1000`},
 		{"answered behind other frames", "1 client 88 82 01020304 03e8^01020304\n1.1 server 81 02 6869\n1.2 server 88 02 03e8\n1.3 server fin", "clean client 1000 1000 1000", "990ms after the handshake"},
+		{"while a frame was on its way", `1 client 82 ff 0000000000011170 01020304 "a"*35000
+			1.1 server 88 02 03f1
+			1.2 client rst`, "unanswered server 1009 1009 1006", "The server closed with 1009 Message Too Big, while frame #1 was on its way; its Close"},
 		{"both at once", `1 client 88 82 01020304 03e8^01020304
 			1 server 88 02 03e9
 			1.3 server fin
@@ -398,6 +411,11 @@ func TestEndings(t *testing.T) {
 		{"unanswered for want of bytes", "1 server 88 02 03e9\n1.1 client gap 8\n1.2 client fin", "unanswered server 1001 1001 0", "the capture does not have all that might answer its Close. The client's program is told 1001"},
 		{"inside a frame", "1 server 82 05 6162\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
 		{"abnormal", "1 client 82 80 01020304\n3 server rst", "abnormal server 0 1006 1006", "The server reset TCP without a Close, 2s after the last frame"},
+		{"a reason without an answer", "1 server 88 05 \"\\x03\\xf3hmm\"\n1.1 client rst", "unanswered server 1011 1011 1006", `The server closed with 1011 Internal Error ("hmm"), 990ms`},
+		{"gone", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n3 client stopped\n3 server stopped", "going  0 0 0", "stop here. The client sent the same bytes again 3 times, and none came back: the server, or the way to it, may be gone."},
+		{"gone, and given up", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n9 client rst", "abnormal client 0 1006 1006", "8s after the last frame. The client sent the same bytes again 3 times"},
+		{"many lost", "1 client 82 80 01020304\n1.2 client net retransmission 6 at 1\n1.6 client net retransmission 6 at 7\n3 client net retransmission 6 at 13\n5 client stopped\n5 server stopped", "going  0 0 0", "may go on"},
+		{"heard again", "1 client 82 80 01020304\n1.2 client net retransmission 6\n1.6 client net retransmission 6\n3 client net retransmission 6\n4 server 82 00\n5 client stopped\n5 server stopped", "going  0 0 0", "may go on"},
 		{"going", "1 client 82 80 01020304\n2 client stopped\n2 server stopped", "going  0 0 0", "may go on"},
 	} {
 		_, report := records(capture.Options{}, scene(t, upgraded+tt.scene), nil)
@@ -420,7 +438,11 @@ func TestEndings(t *testing.T) {
 	}{
 		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 101 Switching Protocols | Upgrade: websocket | Connection: Upgrade\n0.2 client rst", "did not take the server's answer"},
 		{capture.Refused, asks + "\n0.1 server http HTTP/1.1 404 Not Found | Content-Length: 0\n0.2 server fin\n0.3 client fin", "not granted: the server answered 404 Not Found."},
+		{capture.Going, asks, "stop before there is a response"},
 		{capture.Refused, asks + "\n5 client fin\n5.1 server fin", "not granted: there is no response."},
+		{capture.Never, "0 client net alert unknown_ca\n0.1 client fin\n0.1 server fin", "the client sent the alert unknown_ca; it does not trust who signed the certificate."},
+		{capture.Never, "0 server net alert unrecognized_name\n0 server net tls-record 100\n0.1 client fin\n0.1 server fin", "opened a WebSocket"},
+		{capture.Never, "0 client net alert close_notify\n0.1 client fin\n0.1 server fin", "opened a WebSocket"},
 		{capture.Never, "0 client net opened\n0.1 server rst", "The server refused the TCP connection"},
 		{capture.Never, "0 client net opened\n9 client timeout\n9 server timeout", "was never open"},
 		{capture.Never, "0 client http GET / HTTP/1.1 | Host: a\n0.1 server http HTTP/1.1 200 OK | Content-Length: 2 || ok\n0.2 server fin\n0.3 client fin", "opened a WebSocket"},
@@ -431,27 +453,60 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// A client that gives up before there is a response is told behind its
-// request, and the silence before an end is one.
-func TestOrderOfAnEarlyEnd(t *testing.T) {
-	t.Parallel()
-	all, report := records(capture.Options{}, scene(t, asks+"\n5 client fin\n5.1 server fin"), nil)
+// inOrder checks that what a scene tells of is in the order of its time.
+func inOrder(t *testing.T, text string) {
+	t.Helper()
+	steps := scene(t, text)
+	all, _ := records(capture.Options{}, steps, nil)
 	var last time.Time
 	for _, r := range all {
 		at := r.At
 		if r.Handshake != nil {
 			at = r.Handshake.Requested
 		}
-		if at.Before(last) {
-			t.Errorf("%s at %v is told behind %v", r.Kind, at.Sub(start), last.Sub(start))
+		if at.Before(last) && r.Kind != capture.KindNet {
+			t.Errorf("%s at %v is told behind %v, of\n%s", r.Kind, at.Sub(start), last.Sub(start), text)
 		}
 		last = at
 	}
+	cutEverywhere(t, capture.Options{}, steps)
+}
+
+// A client that gives up before there is a response is told behind its
+// request, and the silence before an end is one.
+func TestOrderOfAnEarlyEnd(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		asks + "\n5 client fin\n5.1 server fin",
+		asks + "\n0.1 client fin\n" + strings.Replace(switched, "0.01", "0.2", 1) + "0.3 server fin",
+		"0 client net opened\n" + asks + "\n0.2 client 81 85 37fa213d \"Hello\"^37fa213d\n1.1 client fin\n1.1 server stopped",
+	} {
+		inOrder(t, text)
+	}
+	all, report := records(capture.Options{}, scene(t, asks+"\n5 client fin\n5.1 server fin"), nil)
 	if report.LongestGap != 5*time.Second || report.Client.LongestIdle != 5*time.Second {
 		t.Errorf("the longest silences are %v and %v", report.LongestGap, report.Client.LongestIdle)
 	}
 	if kinds := len(all); kinds != 5 { // the handshake, its finding, two ends, the ending
 		t.Errorf("%d records", kinds)
+	}
+}
+
+// A Close that is read late, because bytes before it were waited for, began the
+// end all the same.
+func TestCloseReadLate(t *testing.T) {
+	t.Parallel()
+	steps := scene(t, upgraded+"1 client 88 82 01020304 03e8^01020304\n1.1 server 88 02 03e8\n1.2 server fin\n1.3 client fin")
+	a := capture.New(capture.Options{}, nil)
+	for _, i := range []int{0, 1, 3, 2, 4, 5} {
+		if s := steps[i]; s.end != "" {
+			a.End(s.from, start.Add(s.at), int64(i+1), s.end)
+		} else {
+			a.Bytes(s.from, start.Add(s.at), int64(i+1), s.b)
+		}
+	}
+	if e := a.Report().Ending; e.How != capture.Clean || e.Began != capture.Client || e.Silence != 990*time.Millisecond {
+		t.Errorf("%s, by the %s, after %v: %s", e.How, e.Began, e.Silence, e.String())
 	}
 }
 

@@ -188,6 +188,7 @@ func (a *Analyser) skipFront(s *side, n int) {
 			if k > 0 {
 				s.seen = true
 				a.numbers.bytes(s.role, q.mark.at, k)
+				a.net.again = [2]int{}
 			}
 		}
 	}

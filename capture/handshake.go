@@ -216,7 +216,6 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 	a.deflate = ex.Deflate
 	a.agree(ex.params, !ex.Deflate)
 	a.tellExchange(ex, m, Server)
-	a.endHeld()
 	a.enterFrames(s)
 	switch {
 	case client.state == stateWaiting:
@@ -226,6 +225,7 @@ func (a *Analyser) grant(s *side, m mark, ex *exchange) {
 		client.state = stateFresh
 		client.head = client.head[:0]
 	}
+	a.endHeld()
 	if client.ex != ex {
 		a.dropExchange(ex)
 	}
@@ -288,6 +288,7 @@ func (a *Analyser) assumeOpen(m mark) {
 	client := &a.sides[wire.Client]
 	a.peer(client).lossy = true
 	a.enterFrames(client)
+	a.endHeld()
 }
 
 // enterFrames says that a side's next byte is the first behind the handshake.

@@ -151,6 +151,7 @@ func (a *Analyser) process(it item) (rest item) {
 		n := len(it.b) - len(a.read(s, it.mark, it.b))
 		if n > 0 {
 			a.numbers.bytes(it.from, it.mark.at, n)
+			a.net.again = [2]int{}
 		}
 		return it.without(n)
 	case itemGap:

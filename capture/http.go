@@ -240,6 +240,7 @@ func (a *Analyser) endBody(s *side, m mark) {
 			ex.Cut = true
 			a.exchanges = slices.DeleteFunc(a.exchanges, func(e *exchange) bool { return e == ex })
 			a.tellExchange(ex, m, Client)
+			a.endHeld()
 			a.enterFrames(s)
 		case ex.upgrade && !ex.responded:
 			s.state = stateWaiting
@@ -341,6 +342,7 @@ func (a *Analyser) failExchanges(m mark, f *Finding) {
 		a.tellExchange(ex, m, Client)
 	}
 	a.exchanges = nil
+	a.endHeld()
 	if c := &a.sides[wire.Client]; c.state == stateWaiting || c.state == stateBody || c.state == stateHead {
 		c.state = stateOpaque
 		c.held, c.heldBytes = nil, 0

@@ -271,7 +271,7 @@ func stretch(dst, b []byte) []byte {
 
 // atRest reports whether nothing is under way in the side.
 func (s *side) atRest() bool {
-	if s.inFrame || s.inMessage || s.reading != nil && s.frame.Cut { // in any state: a response may have come upon guessed frames
+	if s.inFrame || s.inMessage || s.reading != nil && s.frame.Cut || s.ending.how != "" { // in any state: a response may have come upon guessed frames
 		return false
 	}
 	switch s.state {
@@ -292,14 +292,15 @@ func (a *Analyser) code(c *coder, state *wire.WitnessState) {
 	pointer(c, &w.ended, func(e *Ending) { e.code(c) })
 	c.bools(&w.deflate, &w.net.opened, &w.net.established, &w.net.middle, &w.net.tls, &w.net.encrypted, &w.end.told)
 	integer(c, &w.frames, &w.messages)
-	word(c, &w.net.alpn, &w.traces[0], &w.traces[1])
+	word(c, &w.net.alpn, &w.traces[0], &w.traces[1], &w.net.alert)
+	word(c, &w.net.alertBy)
 	list(c, &w.keys, func(s *string) { text(c, s) })
 	w.end.code(c)
 	w.numbers.code(c)
 	for i := range w.sides {
 		w.sides[i].code(c)
-		integer(c, &w.net.resent[i], &w.net.zero[i], &w.net.again[i])
-		integer(c, &w.net.bytes[i])
+		integer(c, &w.net.resent[i], &w.net.again[i], &w.net.zero[i], &w.net.reopened[i])
+		integer(c, &w.net.bytes[i], &w.net.where[i])
 		integer(c, &w.net.stalled[i])
 	}
 	open := w.witness != nil
@@ -376,10 +377,10 @@ func (e *Ending) code(c *coder) {
 	word(c, &e.Began, &e.LargeFrom, &e.Reset)
 	word(c, &e.Reason, &e.Proxy)
 	f := &e.facts
-	c.bools(&f.encrypted, &f.unopened, &f.declined, &f.atOnce)
-	word(c, &f.refusal, &f.rule)
+	c.bools(&f.unopened, &f.encrypted, &f.upgraded, &f.atOnce)
+	word(c, &f.tlsFailed, &f.refusal, &f.rule, &f.gone)
 	word(c, &f.from)
-	integer(c, &f.frame)
+	integer(c, &f.during, &f.frame)
 	integer(c, &e.Code)
 	for _, v := range []**View{&e.Client, &e.Server} {
 		pointer(c, v, func(v *View) {
@@ -439,7 +440,7 @@ func (e *endState) code(c *coder) {
 	integer(c, &e.waiting[0], &e.waiting[1])
 	for i := range e.closes {
 		pointer(c, &e.closes[i], func(k *Close) {
-			integer(c, &k.Frame)
+			integer(c, &k.Frame, &k.During)
 			integer(c, &k.Code)
 			word(c, &k.Reason)
 			k.Name = k.Code.Info().Name

@@ -186,8 +186,9 @@ type Close struct {
 	Code   rfc.StatusCode `json:"code"` // 1005 when the frame had none
 	Name   string         `json:"name"`
 	Reason string         `json:"reason,omitempty"`
-	Began  bool           `json:"began"`            // the first of the connection: this side began the closing handshake
-	After  time.Duration  `json:"after_ns"`         // since the last frame of either side before it
+	Began  bool           `json:"began"`            // the first of the connection: this side began the closing handshake; of both, when the earlier one was read late, behind a gap
+	After  time.Duration  `json:"after_ns"`         // since the last frame of either side that was whole before it
+	During int64          `json:"during,omitempty"` // the frame of the other side that was on its way
 	Answer time.Duration  `json:"answer_ns"`        // of the answer, since the Close that it answers
 	Repeat bool           `json:"repeat,omitempty"` // this side had sent one before
 }
@@ -228,7 +229,8 @@ type NetEvent struct {
 	Packet   int64         `json:"-"`
 	Duration time.Duration `json:"duration_ns,omitempty"`
 	Bytes    int64         `json:"bytes,omitempty"`
-	Text     string        `json:"text,omitempty"` // for the reader: addresses, the name of an alert
+	Stream   int64         `json:"stream_offset,omitempty"` // of NetResent, where the bytes stand in the direction's TCP stream
+	Text     string        `json:"text,omitempty"`          // for the reader: addresses, the name of an alert
 	TLS      *TLSFacts     `json:"tls,omitempty"`
 }
 
@@ -241,7 +243,7 @@ const (
 	NetOpened      NetKind = "opened"         // the connection's first packet was seen: the streams are from their beginning
 	NetEstablished NetKind = "established"    // the TCP handshake is done; Duration: its round-trip time
 	NetMiddle      NetKind = "middle"         // the capture has no opening: the streams may begin anywhere
-	NetResent      NetKind = "retransmission" // Bytes were sent again
+	NetResent      NetKind = "retransmission" // Bytes were sent again, from Stream on
 	NetZeroWindow  NetKind = "zero-window"    // From takes no more bytes
 	NetWindowOpen  NetKind = "window-open"    // From takes bytes again, after Duration
 	NetKeepAlive   NetKind = "keep-alive"     // a TCP keep-alive probe

@@ -165,8 +165,11 @@ func (a *Analyser) explainResponse(f *Finding, r *handshake.Response, ex *exchan
 	case rfc.AcceptMatchesKey:
 		f.Mistake = string(agreed.Accept)
 		f.Expected = fmt.Sprintf("%q for the key %q. %s", ex.AcceptExpected, ex.Key, f.Expected)
-		if agreed.Accept == handshake.OtherKey || agreed.Accept == handshake.FoldedCase {
-			f.Fault = Between
+		switch agreed.Accept {
+		case handshake.OtherKey:
+			f.Fault, f.Do = Between, "Look for what keeps or mixes up answers between client and server: that to an upgrade belongs to one connection, and no cache may give it out again."
+		case handshake.FoldedCase:
+			f.Fault, f.Do = Between, "Look for what rewrites header values between client and server: a proxy, a rule of it, or a layer before the program."
 		}
 	case rfc.ResponseUpgrade, rfc.ResponseConnection:
 		if trace := proxyTrace(r.Header); trace != "" {

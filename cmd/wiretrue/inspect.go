@@ -111,7 +111,7 @@ a connection that is shown or with a damaged file, and 2 after wrong usage.`,
 	flags.Var(&f.hide, "hide", "`WHAT` not to show, as ping,pong or net")
 	flags.BoolVarP(&f.hex, "hex", "x", false, "show the bytes of frames, too")
 	flags.BoolVar(&f.bits, "bits", false, "draw the header of each frame bit by bit, as RFC 6455 does")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show findings only")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show findings only, by connection")
 	flags.VarP(&f.format, "format", "T", "`FORMAT` of the output: text, json (an object a line) or fields (see -e)")
 	flags.VarP(setter{"FIELD", f.addField}, "field", "e", "`FIELD` to show with -T fields; may be repeated")
 	flags.VarP(setter{"OPTION", f.fieldFormat.Set}, "field-option", "E", "`OPTION` of -T fields: separator=, header=y, aggregator=, occurrence=f|l|a or quote=d|s|n")

@@ -66,7 +66,7 @@ func (n *inspection) run(args []string) error {
 	files := n.f.files(args)
 	var err error
 	for k, file := range files {
-		if len(files) > 1 && n.f.format.value == "text" && !n.f.quiet {
+		if len(files) > 1 && n.f.format.value == "text" {
 			fmt.Fprintf(n.out, "%s%s:\n\n", strings.Repeat("\n", min(k, 1)), file)
 		}
 		if err = n.inspect(file); err != nil || n.gaveUp || n.to.gone() {

@@ -181,7 +181,7 @@ func TestNothingOfAnotherConnection(t *testing.T) {
 			b = b[r.Next(b, &ev):]
 			broken = broken.Union(ev.Broken)
 			if ev.Kind == wire.Header {
-				r.Decompressor, _ = other.Decompressor(1)
+				r.Decompressor = other.Decompressor(1)
 			}
 			if ev.Kind == wire.NeedMore {
 				break

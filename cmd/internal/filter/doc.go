@@ -16,7 +16,7 @@
 //
 // From the loosest to the tightest: or (||), xor (^^), and (&&), not (!),
 // comparisons, parentheses. Comparisons are == != < <= > >= or eq ne lt le gt
-// ge, === !== or all_eq any_ne, contains, matches (~), in {a, b, c..d} and not
+// ge, === !== (~=) or all_eq any_ne, contains, matches (~), in {a, b, c..d} and not
 // in. Literals are numbers (10, 0x1f, 0b11, 0o17, 1.5), strings ("a\n\x00\"", or
 // raw as r"\d+"), bytes (37:fa:21:3d, or a string), addresses with or without a
 // prefix length, and the names that some numbers have (websocket.opcode ==

@@ -141,10 +141,12 @@ var comparisons = []struct {
 	ok   func(cmp int) bool
 }{
 	{"==", "eq", false, false, isEqual},
+	{"==", "any_eq", false, false, isEqual},
 	{"===", "all_eq", true, false, isEqual},
 	{"!=", "ne", true, true, isEqual},
+	{"!=", "all_ne", true, true, isEqual},
 	{"!==", "any_ne", false, true, isEqual},
-	{"~=", "any_eq", false, false, isEqual},
+	{"~=", "any_ne", false, true, isEqual}, // its older sign
 	{"<", "lt", false, false, func(c int) bool { return c < 0 }},
 	{"<=", "le", false, false, func(c int) bool { return c <= 0 }},
 	{">", "gt", false, false, func(c int) bool { return c > 0 }},

@@ -60,6 +60,18 @@ var fields = sorted([]*Field{
 	{Name: "http", Type: Protocol, Help: "an HTTP exchange, the opening handshake among them", get: http(func(dst []Value, x *capture.Exchange) []Value {
 		return append(dst, name("http"))
 	})},
+	{Name: "http.request", Type: Protocol, Help: "an exchange of which the request was seen", get: http(func(dst []Value, x *capture.Exchange) []Value {
+		if x.Method == "" {
+			return dst
+		}
+		return append(dst, name("http.request"))
+	})},
+	{Name: "http.response", Type: Protocol, Help: "an exchange of which the response was seen", get: http(func(dst []Value, x *capture.Exchange) []Value {
+		if x.Status == 0 {
+			return dst
+		}
+		return append(dst, name("http.response"))
+	})},
 	{Name: "http.request.method", Type: Text, Help: "GET, POST, ...", get: http(func(dst []Value, x *capture.Exchange) []Value { return appendText(dst, x.Method) })},
 	{Name: "http.request.uri", Type: Text, Help: "the target of the request, as it was sent", get: http(func(dst []Value, x *capture.Exchange) []Value { return appendText(dst, x.Target) })},
 	{Name: "http.request.version", Type: Text, Help: "HTTP/1.1, ...", get: http(func(dst []Value, x *capture.Exchange) []Value { return appendText(dst, x.RequestProto) })},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wiretrue/websocket/cmd/internal/packet"
+	"github.com/wiretrue/websocket/wire/frame"
 )
 
 // NOTE. The first captured packet of a connection leaves two questions open:
@@ -174,11 +175,23 @@ func (t *Tracker) guess(e *embryo) (srcIsClient bool, ev Evidence) {
 		}
 	}
 	src, dst := t.portClass(first.Src), t.portClass(first.Dst)
+	if max(src, dst) < privileged {
+		for i := range e.held {
+			if h := &e.held[i]; !h.Truncated() {
+				if masked, ok := isFrames(h.Payload); ok {
+					return masked == (h.fromA == first.fromA), ByContent
+				}
+			}
+		}
+	}
 	if src != dst {
 		return src < dst, ByPort
 	}
 	return first.Src.Port() >= first.Dst.Port(), ByPortSize
 }
+
+// privileged is the class of a port that only a server has.
+const privileged = 2
 
 // portClass is higher the more the port looks like a server's.
 func (t *Tracker) portClass(a netip.AddrPort) int {
@@ -189,7 +202,7 @@ func (t *Tracker) portClass(a netip.AddrPort) int {
 	case p == 80 || p == 443 || p == 8080 || p == 8443:
 		return 3
 	case p < 1024:
-		return 2
+		return privileged
 	case p < 32768: // below the ephemeral ports of the usual systems
 		return 1
 	}
@@ -206,6 +219,25 @@ func isRequest(b []byte) bool {
 		}
 	}
 	return false
+}
+
+// isFrames reports whether b is whole frames of WebSocket, as far as their
+// headers tell, and whether they are masked, as a client's are.
+func isFrames(b []byte) (masked, ok bool) {
+	for i := 0; i < len(b); {
+		h, n := frame.Parse(b[i:])
+		switch {
+		case n == 0, !h.Opcode.Assigned(), h.RSV&^frame.RSV1 != 0, h.LengthSize != frame.MinimalLengthSize(h.Length):
+			return false, false
+		case h.Opcode.Control() && (!h.Fin || h.RSV != 0 || h.Length > frame.MaxControlPayload):
+			return false, false
+		case h.Length > uint64(len(b)-i-n), i > 0 && h.Masked != masked:
+			return false, false
+		}
+		masked = h.Masked
+		i += n + int(h.Length)
+	}
+	return masked, len(b) > 0
 }
 
 func isResponse(b []byte) bool {

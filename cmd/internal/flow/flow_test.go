@@ -412,7 +412,13 @@ func TestClientIsGuessed(t *testing.T) {
 		{443, 50000, "x", 50000, ByPort},
 		{50000, 8080, "x", 50000, ByPort},
 		{40000, 50000, "x", 50000, ByPortSize},
-		{50000, 51000, "x", 50000, ByPort}, // 51000 is in ServerPorts
+		{40000, 50000, "\x81\x82\x01\x02\x03\x04hi", 40000, ByContent},
+		{40000, 50000, "\x81\x02hi\x89\x00", 50000, ByContent},
+		{30000, 50000, "\x89\x80\x01\x02\x03\x04", 30000, ByContent},
+		{40000, 50000, "\x81\x03hi", 50000, ByPortSize}, // no whole frame
+		{40000, 80, "\x81\x02hi", 40000, ByPort},        // only a server has that port
+		{50000, 51000, "\x81\x02hi", 50000, ByPort},     // nor would it be asked
+		{50000, 51000, "x", 50000, ByPort},              // 51000 is in ServerPorts
 	}
 	for _, tt := range tests {
 		s := packet.Segment{Packet: 1, Time: epoch, Src: at(tt.src), Dst: at(tt.dst), Flags: packet.ACK,

@@ -226,7 +226,7 @@ func (c *Conn) event(ev flow.Event) {
 		switch {
 		case ev.Unseen:
 		case ev.Length > 0:
-			c.net(ev, capture.NetResent, 0, ev.Length, "")
+			c.analyser.Net(capture.NetEvent{Kind: capture.NetResent, From: roleOf(ev.Dir), At: ev.Time, Packet: ev.Packet, Bytes: ev.Length, Stream: ev.Offset})
 		case h.ended:
 			c.net(ev, capture.NetResent, 0, 0, "FIN")
 		default:

@@ -163,6 +163,9 @@ func ended(report *capture.Report) string {
 	if e.Code != 0 {
 		words = fmt.Sprintf("%d %s", uint16(e.Code), e.How)
 	}
+	if e.Proxy != "" {
+		return words + ", " + e.Proxy
+	}
 	if e.Began != "" && e.Began != capture.Unknown {
 		words += ", " + string(e.Began)
 	}

@@ -25,7 +25,7 @@ type Options struct {
 	Hex    bool     // dump the bytes of each frame, its payload unmasked
 	Bits   bool     // draw each frame's header bit by bit, as RFC 6455 5.2 does
 	Format string   // "text" or "", or "json": a JSON object on a line for each record
-	Quiet  bool     // findings only, without the traffic
+	Quiet  bool     // findings only, and whose they are, without the traffic
 	Colour bool     // for a terminal; see ColourFor
 	Hide   []string // what is not printed: opcodes ("ping", "pong", "text", ...) and kinds of records ("net", "http", "message", ...)
 }
@@ -123,11 +123,12 @@ func (t *Telling) Record(r capture.Record) {
 	if t.start.IsZero() {
 		t.start = beginning(&r)
 	}
-	if !t.titled && !t.p.o.Quiet {
+	hidden := t.p.o.Hidden(&r)
+	if !t.titled && !(hidden && t.p.o.Quiet) {
 		t.title(t.start)
+		t.titled = true
 	}
-	t.titled = true
-	if !t.p.o.Hidden(&r) {
+	if !hidden {
 		t.text(&r)
 	}
 	t.flush()

@@ -255,3 +255,19 @@ func TestFindingsByCulprit(t *testing.T) {
 		t.Errorf("told\n%s\nwant\n%s", out.String(), want)
 	}
 }
+
+// A compressed message that could not be inflated has no ratio.
+func TestNoRatio(t *testing.T) {
+	var out bytes.Buffer
+	r := &capture.Report{Client: capture.Numbers{Compressed: 1}, Server: capture.Numbers{Compressed: 2, Compression: 3.5}}
+	New(&out, Options{}).Conn(0, "").Report(r)
+	for line := range strings.Lines(out.String()) {
+		if name := "compression, times smaller"; strings.Contains(line, name) {
+			if got := strings.Fields(line)[3:]; got[0] != "-" || got[1] != "3.50" {
+				t.Errorf("told %q", line)
+			}
+			return
+		}
+	}
+	t.Errorf("no ratio is told:\n%s", out.String())
+}

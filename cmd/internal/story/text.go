@@ -227,8 +227,8 @@ func (t *Telling) handshake(r *capture.Record) {
 
 // refusal tells what a response other than 101 says.
 func (t *Telling) refusal(h *capture.Handshake) {
-	for _, name := range []string{"Location", "Www-Authenticate", "Sec-Websocket-Version", "Retry-After", "Server", "Via"} {
-		if v := h.ResponseHeader[name]; len(v) > 0 {
+	for _, name := range []string{"Location", "WWW-Authenticate", "Sec-WebSocket-Version", "Retry-After", "Server", "Via"} {
+		if v := h.ResponseHeader[handshake.CanonicalName(name)]; len(v) > 0 {
 			t.field(name, short(strings.Join(v, ", "), 100))
 		}
 	}
@@ -356,11 +356,14 @@ func (t *Telling) onClose(r *capture.Record) {
 	case c.Repeat:
 		t.more("  %s had closed before", r.From)
 	case c.Began:
-		before := "last frame"
-		if c.Frame == 1 {
-			before = "handshake"
+		when := duration.Words(c.After) + " after the last frame"
+		switch {
+		case c.During != 0:
+			when = fmt.Sprintf("while frame #%d is on its way", c.During)
+		case c.Frame == 1:
+			when = duration.Words(c.After) + " after the handshake"
 		}
-		t.more("  the %s begins the closing handshake, %s after the %s", r.From, duration.Words(c.After), before)
+		t.more("  the %s begins the closing handshake, %s", r.From, when)
 	default:
 		t.more("  the %s answers the Close, after %s", r.From, duration.Words(c.Answer))
 	}
@@ -592,7 +595,7 @@ func (t *Telling) numbers(r *capture.Report) {
 
 // ratio is how many bytes of a message one on the wire stands for.
 func ratio(n *capture.Numbers) string {
-	if n.Compressed == 0 {
+	if n.Compression == 0 {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f", n.Compression)

@@ -44,8 +44,8 @@ func (p *Pool) New(to Recorder) *Analyser {
 	return a
 }
 
-// Start makes an Analyser of the Pool of one that is zero: that is in one place
-// with what else is known of the connection.
+// Start makes a zero Analyser one of the Pool, as New does: so that it can be a
+// field of what else is known of the connection. It must not be copied.
 func (p *Pool) Start(a *Analyser, to Recorder) {
 	p.all++
 	*a = Analyser{o: &p.o, pool: p, to: to, told: &p.told}

@@ -211,11 +211,12 @@ func contextOf(c *Conn, r *http.Request) context.Context {
 type requestKey struct{}
 
 // RequestFrom returns the request that opened the connection, from the context
-// that a handler was given, or nil. Its body is empty. It is made anew by each
-// call, since a connection keeps it in a smaller form.
+// that a handler was given, or nil. Its body is empty, its context that of the
+// handler. It is made anew by each call, since a connection keeps it in a smaller
+// form.
 func RequestFrom(ctx context.Context) *http.Request {
-	if kept, ok := ctx.Value(requestKey{}).(*keptRequest); ok {
-		return kept.request()
+	if x, ok := ctx.Value(requestKey{}).(*connContext); ok {
+		return x.request.request(x)
 	}
 	return nil
 }
@@ -233,7 +234,7 @@ func (x *connContext) Err() error {
 
 func (x *connContext) Value(key any) any {
 	if key == (requestKey{}) {
-		return &x.request
+		return x
 	}
 	return x.Context.Value(key)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -203,10 +204,34 @@ type connContext struct {
 // contextOf returns the context of the handler of a connection that the request
 // has opened.
 func contextOf(c *Conn, r *http.Request) context.Context {
-	ctx := &connContext{Context: context.WithoutCancel(r.Context()), c: c}
+	ctx := &connContext{Context: context.WithoutCancel(beneathCancel(r.Context())), c: c}
 	ctx.request.keep(r)
 	return ctx
 }
+
+// beneathCancel returns ctx without the contexts around it that have no values but
+// can be cancelled. Each request of net/http has two of them, which are so no
+// longer held.
+func beneathCancel(ctx context.Context) context.Context {
+	for reflect.TypeOf(ctx) == cancelContext {
+		ctx = reflect.ValueOf(ctx).Elem().FieldByName("Context").Interface().(context.Context)
+	}
+	return ctx
+}
+
+// cancelContext is the type of such a context, or nil if it is not one that embeds
+// what is beneath.
+var cancelContext = func() reflect.Type {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	t := reflect.TypeOf(ctx)
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		if f, ok := t.Elem().FieldByName("Context"); ok && f.Type == reflect.TypeFor[context.Context]() {
+			return t
+		}
+	}
+	return nil
+}()
 
 type requestKey struct{}
 

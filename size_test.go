@@ -1,9 +1,11 @@
 package websocket
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -42,5 +44,23 @@ func TestSizeOfARequest(t *testing.T) {
 		if (kept.whole != nil) != whole || len(kept.text) != cap(kept.text) {
 			t.Errorf("%s: kept whole: %v, and %d of %d bytes", path, kept.whole != nil, len(kept.text), cap(kept.text))
 		}
+	}
+}
+
+// Of the contexts of a request a handler's keeps those with values.
+func TestSizeOfAContext(t *testing.T) {
+	type key struct{}
+	values := context.WithValue(t.Context(), key{}, "a value")
+	ctx, cancel := context.WithCancel(values)
+	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if got := beneathCancel(ctx); got != values {
+		t.Errorf("beneath %v is %v", ctx, got)
+	}
+	timed, stop := context.WithTimeout(values, time.Hour)
+	defer stop()
+	if got := beneathCancel(timed); got != timed {
+		t.Errorf("beneath %v is %v", timed, got)
 	}
 }

@@ -196,7 +196,7 @@ func (c *Conn) doneOf(ctx context.Context) <-chan struct{} {
 // connContext is the context of a handler: it ends with its connection, and
 // costs nothing to wait for.
 type connContext struct {
-	context.Context // of the request, for its values
+	context.Context // for the values of the request's; it never ends
 	c               *Conn
 	request         keptRequest
 }
@@ -204,7 +204,11 @@ type connContext struct {
 // contextOf returns the context of the handler of a connection that the request
 // has opened.
 func contextOf(c *Conn, r *http.Request) context.Context {
-	ctx := &connContext{Context: context.WithoutCancel(beneathCancel(r.Context())), c: c}
+	values := beneathCancel(r.Context())
+	if values.Done() != nil {
+		values = context.WithoutCancel(values)
+	}
+	ctx := &connContext{Context: values, c: c}
 	ctx.request.keep(r)
 	return ctx
 }

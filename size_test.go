@@ -2,8 +2,10 @@ package websocket
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -63,4 +65,35 @@ func TestSizeOfAContext(t *testing.T) {
 	if got := beneathCancel(timed); got != timed {
 		t.Errorf("beneath %v is %v", timed, got)
 	}
+}
+
+// A transport that must be read to be waited for, as TLS, costs a small buffer
+// while nothing comes. More of it is there behind bytes that fill it.
+func TestSizeOfABufferThatWaits(t *testing.T) {
+	nc := &scriptedReads{come: []int{10, 1 << 10, 5000, 20, 10}}
+	tr := new(transport)
+	tr.init(nc)
+	for range nc.come {
+		if _, err := tr.read(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr.release()
+	nc.come = []int{10}
+	tr.read()
+	if want := []int{1 << 10, 1 << 10, 4 << 10, 4 << 10, 4 << 10, 1 << 10}; !slices.Equal(nc.rooms, want) {
+		t.Errorf("read into %d bytes, want %d", nc.rooms, want)
+	}
+}
+
+// scriptedReads is a transport on which so many bytes come, read by read.
+type scriptedReads struct {
+	net.Conn
+	come, rooms []int
+}
+
+func (s *scriptedReads) Read(p []byte) (int, error) {
+	n := min(s.come[0], len(p))
+	s.come, s.rooms = s.come[1:], append(s.rooms, len(p))
+	return n, nil
 }

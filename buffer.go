@@ -22,14 +22,16 @@ type buffer struct {
 
 const (
 	readSize   = 20 << 10 // of a read that waits for readiness first: 16 KiB and what frames them
-	parkedSize = 4 << 10  // of a read that holds its buffer while it waits
+	parkedSize = 1 << 10  // of a read that holds its buffer while it waits
+	behindSize = 4 << 10  // of one behind a read that has filled such a buffer
 	writeSize  = 4 << 10  // to begin with; grows with what is written
 	keepSize   = 64 << 10 // a larger buffer is left to the garbage collector
 )
 
 var (
 	readBuffers   = sync.Pool{New: func() any { return newBuffer(make([]byte, readSize)) }}
-	parkedBuffers = sync.Pool{New: func() any { return newBuffer(make([]byte, parkedSize)) }}
+	parkedBuffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, parkedSize)} }}
+	behindBuffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, behindSize)} }}
 	writeBuffers  = sync.Pool{New: func() any { return newBuffer(make([]byte, 0, writeSize)) }}
 )
 

@@ -348,8 +348,8 @@ func (c *Conn) drainAndHangUp(drain bool) {
 	defer c.unlockReading()
 	c.stopWatching() // the end of a reader's context is none of this
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
-	buf := parkedBuffers.Get().(*buffer)
-	defer parkedBuffers.Put(buf)
+	buf := behindBuffers.Get().(*buffer)
+	defer behindBuffers.Put(buf)
 	for left := lingerBytes; left > 0; {
 		n, err := nc.Read(buf.b)
 		c.traceReceived(buf.b[:n])

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -195,7 +196,7 @@ func (c *Conn) doneOf(ctx context.Context) <-chan struct{} {
 // connContext is the context of a handler: it ends with its connection, and
 // costs nothing to wait for.
 type connContext struct {
-	context.Context // of the request, for its values
+	context.Context // for the values of the request's; it never ends
 	c               *Conn
 	request         keptRequest
 }
@@ -203,19 +204,48 @@ type connContext struct {
 // contextOf returns the context of the handler of a connection that the request
 // has opened.
 func contextOf(c *Conn, r *http.Request) context.Context {
-	ctx := &connContext{Context: context.WithoutCancel(r.Context()), c: c}
+	values := beneathCancel(r.Context())
+	if values.Done() != nil {
+		values = context.WithoutCancel(values)
+	}
+	ctx := &connContext{Context: values, c: c}
 	ctx.request.keep(r)
 	return ctx
 }
 
+// beneathCancel returns ctx without the contexts around it that have no values but
+// can be cancelled. Each request of net/http has two of them, which are so no
+// longer held.
+func beneathCancel(ctx context.Context) context.Context {
+	for reflect.TypeOf(ctx) == cancelContext {
+		ctx = reflect.ValueOf(ctx).Elem().FieldByName("Context").Interface().(context.Context)
+	}
+	return ctx
+}
+
+// cancelContext is the type of such a context, or nil if it is not one that embeds
+// what is beneath.
+var cancelContext = func() reflect.Type {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	t := reflect.TypeOf(ctx)
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		if f, ok := t.Elem().FieldByName("Context"); ok && f.Type == reflect.TypeFor[context.Context]() {
+			return t
+		}
+	}
+	return nil
+}()
+
 type requestKey struct{}
 
 // RequestFrom returns the request that opened the connection, from the context
-// that a handler was given, or nil. Its body is empty. It is made anew by each
-// call, since a connection keeps it in a smaller form.
+// that a handler was given, or nil. Its body is empty, its context that of the
+// handler. It is made anew by each call, since a connection keeps it in a smaller
+// form.
 func RequestFrom(ctx context.Context) *http.Request {
-	if kept, ok := ctx.Value(requestKey{}).(*keptRequest); ok {
-		return kept.request()
+	if x, ok := ctx.Value(requestKey{}).(*connContext); ok {
+		return x.request.request(x)
 	}
 	return nil
 }
@@ -233,7 +263,7 @@ func (x *connContext) Err() error {
 
 func (x *connContext) Value(key any) any {
 	if key == (requestKey{}) {
-		return &x.request
+		return x
 	}
 	return x.Context.Value(key)
 }

@@ -22,19 +22,21 @@ func (c *Conn) HoldsBuffers() bool {
 func PoisonBuffers(with string) {
 	var all []*buffer
 	for range 64 {
-		all = append(all, readBuffers.Get().(*buffer), parkedBuffers.Get().(*buffer), writeBuffers.Get().(*buffer))
+		all = append(all, readBuffers.Get().(*buffer), parkedBuffers.Get().(*buffer), behindBuffers.Get().(*buffer), writeBuffers.Get().(*buffer))
 	}
 	for i, b := range all {
 		p := b.b[:cap(b.b)]
 		for j := range p {
 			p[j] = with[j%len(with)]
 		}
-		switch i % 3 {
+		switch i % 4 {
 		case 0:
 			readBuffers.Put(b)
 		case 1:
 			parkedBuffers.Put(b)
 		case 2:
+			behindBuffers.Put(b)
+		case 3:
 			putWriteBuffer(b)
 		}
 	}

@@ -28,9 +28,11 @@ func TestTheRequestThatAHandlerSees(t *testing.T) {
 		return nil
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/rooms/{room}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	outer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), key{}, "of the middleware"))
-		r.SetPathValue("user", "anna")
+		if r.PathValue("room") != "" {
+			r.SetPathValue("user", "anna")
+		}
 		r.Header.Set("X-Empty", "")
 		was = r
 		copied := *r
@@ -40,10 +42,17 @@ func TestTheRequestThatAHandlerSees(t *testing.T) {
 			}
 		}()
 		inner.ServeHTTP(w, r)
-	}))
-	for name, h := range map[string]http.Handler{"": mux, "/app": http.StripPrefix("/app", mux)} {
+	})
+	mux.Handle("/rooms/{room}", outer)
+	mux.Handle("/hall/", outer)
+	for name, h := range map[string]http.Handler{
+		"/rooms/blue%20sky":     mux,
+		"/app/rooms/blue%20sky": http.StripPrefix("/app", mux),
+		"/hall/rooms":           mux,
+		"/hall/":                outer,
+	} {
 		l := serveHTTP(t, h)
-		c, err := websocket.Dial(t.Context(), "ws://example.com"+name+"/rooms/blue%20sky?q=1", &websocket.DialOptions{
+		c, err := websocket.Dial(t.Context(), "ws://example.com"+name+"?q=1", &websocket.DialOptions{
 			Header:  http.Header{"X-Many": {"one", "two", strings.Repeat("three", 100)}},
 			NetDial: func(context.Context, string, string) (net.Conn, error) { return l.dial(), nil },
 		})
@@ -53,11 +62,17 @@ func TestTheRequestThatAHandlerSees(t *testing.T) {
 		c.Read(t.Context())
 		first, second := <-seen, <-seen
 		for _, r := range []*http.Request{first, second} {
-			if !maps.EqualFunc(r.Header, was.Header, slices.Equal) || *r.URL != *was.URL || r.Host != was.Host || r.RequestURI != was.RequestURI || r.RemoteAddr != was.RemoteAddr || r.Pattern != was.Pattern {
+			if !maps.EqualFunc(r.Header, was.Header, slices.Equal) || *r.URL != *was.URL || r.Host != was.Host || r.RequestURI != was.RequestURI || r.RemoteAddr != was.RemoteAddr || r.Pattern != was.Pattern ||
+				r.Method != was.Method || r.Proto != was.Proto || r.ProtoMajor != was.ProtoMajor || r.ProtoMinor != was.ProtoMinor || r.TLS != was.TLS || r.Body != http.NoBody {
 				t.Errorf("at %q got %+v, want %+v", name, r, was)
 			}
-			if r.PathValue("room") != "blue sky" || r.PathValue("user") != "anna" {
-				t.Errorf("at %q the path has %q, %q", name, r.PathValue("room"), r.PathValue("user"))
+			for _, wildcard := range []string{"room", "user"} {
+				if got, want := r.PathValue(wildcard), was.PathValue(wildcard); got != want {
+					t.Errorf("at %q the path has the %s %q, want %q", name, wildcard, got, want)
+				}
+			}
+			if got := r.Context().Value(key{}); got != "of the middleware" {
+				t.Errorf("at %q its context has %v", name, got)
 			}
 			// What is done to it is nobody else's business.
 			r.Header.Set("X-Many", "none")

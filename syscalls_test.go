@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -23,7 +22,7 @@ import (
 
 // countedEcho is set for a process of its own whose system calls or memory are
 // measured: it serves echo until its standard input ends, and answers each line
-// of that with the bytes of its stacks.
+// of that with the bytes of its stacks and those of its heap.
 const countedEcho = "WIRETRUE_COUNTED_ECHO"
 
 func TestMain(m *testing.M) {
@@ -43,16 +42,18 @@ func serveCounted() {
 	fmt.Println(ln.Addr())
 	go http.Serve(ln, Handler(echoInto))
 	for asked := bufio.NewScanner(os.Stdin); asked.Scan(); {
+		runtime.GC() // the buffers of a pool outlive one collection
 		runtime.GC()
-		stacks := []metrics.Sample{{Name: "/memory/classes/heap/stacks:bytes"}}
-		metrics.Read(stacks)
-		fmt.Println(stacks[0].Value.Uint64())
+		memory := []metrics.Sample{{Name: "/memory/classes/heap/stacks:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
+		metrics.Read(memory)
+		fmt.Println(memory[0].Value.Uint64(), memory[1].Value.Uint64())
 	}
 }
 
 // A connection that waits for a message, whose handler has done no more than echo
-// the one before, keeps the smallest stack that a goroutine can have.
-func TestAWaitingConnectionHasASmallStack(t *testing.T) {
+// the one before, keeps the smallest stack that a goroutine can have, and of the
+// heap what docs/speed.md lists.
+func TestTheMemoryOfAWaitingConnection(t *testing.T) {
 	if RaceEnabled {
 		t.Skip("the race detector's frames are larger")
 	}
@@ -63,26 +64,30 @@ func TestAWaitingConnectionHasASmallStack(t *testing.T) {
 	if addr == "" {
 		t.Fatal("the server does not say where it is")
 	}
-	stacks := func() (n int) {
+	memory := func() (stacks, heap int) {
 		fmt.Fprintln(ask)
-		if answers.Scan() {
-			n, _ = strconv.Atoi(answers.Text())
+		if !answers.Scan() {
+			t.Fatal("the server says nothing")
 		}
-		if n == 0 {
+		if _, err := fmt.Sscan(answers.Text(), &stacks, &heap); err != nil {
 			t.Fatalf("the server says %q", answers.Text())
 		}
-		return n
+		return stacks, heap
 	}
 	pingPong(t, openPlain(t, addr), 1, 1) // what it makes once is made
 	const conns = 500
-	before := stacks()
+	stacks, heap := memory()
 	for range conns {
 		pingPong(t, openPlain(t, addr), 1, 2)
 	}
-	each := (stacks() - before) / conns
-	t.Logf("%d bytes each", each)
-	if each > 3<<10 { // between one size and the next
-		t.Errorf("the stack of a connection has %d bytes, want 2,048", each)
+	stacksAfter, heapAfter := memory()
+	stack, object := (stacksAfter-stacks)/conns, (heapAfter-heap)/conns
+	t.Logf("%d bytes of stack each, %d of heap", stack, object)
+	if stack > 3<<10 { // between one size and the next
+		t.Errorf("the stack of a connection has %d bytes, want 2,048", stack)
+	}
+	if object > 1950 {
+		t.Errorf("a connection holds %d bytes of heap", object)
 	}
 }
 

@@ -55,17 +55,25 @@ func (t *transport) read() ([]byte, error) {
 	return t.result(err)
 }
 
-// readParked is read for a transport that is no descriptor.
+// readParked is read for a transport that is no descriptor. Behind bytes that fill
+// the buffer with which it waits there are more.
 func (t *transport) readParked() ([]byte, error) {
 	into := t.into
 	t.into = nil
 	if into == nil {
-		if t.buf == nil {
+		switch {
+		case t.buf == nil:
 			t.buf = parkedBuffers.Get().(*buffer)
+		case t.buf.n == parkedSize:
+			t.release()
+			t.buf = behindBuffers.Get().(*buffer)
 		}
 		into = t.buf.b
 	}
 	n, err := t.nc.Read(into)
+	if t.buf != nil {
+		t.buf.n = n
+	}
 	if n > 0 {
 		return into[:n], nil // an error comes again
 	}
@@ -108,10 +116,13 @@ func (t *transport) release() {
 		return
 	}
 	t.buf.forget()
-	if len(t.buf.b) == readSize {
+	switch len(t.buf.b) {
+	case readSize:
 		readBuffers.Put(t.buf)
-	} else {
+	case parkedSize:
 		parkedBuffers.Put(t.buf)
+	default:
+		behindBuffers.Put(t.buf)
 	}
 	t.buf = nil
 }

@@ -3,7 +3,6 @@ package wire
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/wiretrue/websocket/wire/deflate"
 	"github.com/wiretrue/websocket/wire/frame"
@@ -202,12 +201,11 @@ func (s *Sender) append(dst []byte, fin bool, op frame.Opcode, payload []byte, k
 		h.Masked, h.MaskingKey = true, key
 	}
 	dst = h.Append(dst)
-	if !h.Masked {
-		return append(dst, payload...)
-	}
 	start := len(dst)
-	dst = slices.Grow(dst, len(payload))[:start+len(payload)]
-	frame.MaskTo(dst[start:], payload, key, 0)
+	dst = append(dst, payload...)
+	if h.Masked {
+		frame.Mask(dst[start:], key, 0)
+	}
 	return dst
 }
 

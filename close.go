@@ -190,21 +190,35 @@ func (c *Conn) flushFailed(err error) {
 	case c.Cause() != nil, !errors.Is(cause, ErrPeerReset) && !errors.Is(cause, ErrPeerGone):
 		c.lose(cause)
 	case c.reading.tryLock():
-		c.hearOut(cause, c.readOut)
+		c.hearOut(cause, c.hearRest)
 	default: // this may be the one who reads
-		go c.hearOut(cause, c.awaitClose)
+		go c.hearOut(cause, func(ctx context.Context) {
+			if c.lock(ctx, &c.reading) == nil {
+				c.hearRest(ctx)
+			}
+		})
 	}
 }
 
 // hearOut ends the connection of a peer that has ended it and takes nothing any
-// more. What it has sent before may say why, and is read.
-func (c *Conn) hearOut(cause error, read func(context.Context) error) {
+// more. What it has sent before may say why, and is heard.
+func (c *Conn) hearOut(cause error, hear func(context.Context)) {
 	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
 	defer cancel()
-	read(ctx)
+	hear(ctx)
 	if c.Cause() == nil {
 		c.lose(cause)
 	}
+}
+
+// hearRest reads what the peer has sent, unless there is something that the
+// program may still read itself. It lets go of reading, which the caller holds.
+func (c *Conn) hearRest(ctx context.Context) {
+	if c.intake != nil && len(c.intake.in) > 0 {
+		c.unlockReading()
+		return
+	}
+	c.readOut(ctx)
 }
 
 // lose ends the connection because the transport did.

@@ -401,3 +401,27 @@ func TestNothingIsReadBehindTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// A write that fails takes nothing away from the program that it has received
+// and not read.
+func TestAFailedWriteLosesNoMessage(t *testing.T) {
+	for _, network := range []string{"tcp", "tcp watched", "pipe"} {
+		t.Run(network, func(t *testing.T) {
+			c, near := rawClient(t, network, nil)
+			go near.Write([]byte("\x82\x81\x00\x00\x00\x00a\x82\x81\x00\x00\x00\x00b"))
+			for _, want := range []string{"a", "b"} {
+				_, m, err := c.Read(t.Context())
+				if string(m) != want || err != nil {
+					t.Fatalf("read %q, %v; want %q", m, err, want)
+				}
+				near.Close()
+				for c.Write(t.Context(), websocket.Binary, nil) == nil {
+				}
+			}
+			gone := new(websocket.LostError)
+			if _, _, err := c.Read(t.Context()); !errors.As(err, &gone) {
+				t.Errorf("then read %v", err)
+			}
+		})
+	}
+}
